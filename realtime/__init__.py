@@ -1,0 +1,1 @@
+"""The real-time engine: topics, sessions, delivery. It knows no wire protocol and no HTTP."""

@@ -1,0 +1,1 @@
+"""Topic layers: how a publication reaches every process, and the log that remembers it."""

@@ -1,0 +1,1 @@
+"""Topics: their names, and the namespaces that give them options and rules."""
