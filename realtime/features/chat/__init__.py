@@ -1,0 +1,1 @@
+"""Rooms in which people write to each other: stored by Django, pushed into topics."""

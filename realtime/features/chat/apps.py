@@ -1,0 +1,16 @@
+"""Tells Django and the engine about the chat: its models, namespaces and RPC functions."""
+
+from django.apps import AppConfig
+
+
+class ChatConfig(AppConfig):
+    name = "realtime.features.chat"
+    label = "chat"
+    verbose_name = "Chat"
+
+    def ready(self) -> None:
+        # These import the models, which exist only now.
+        from realtime.features.chat import namespaces, rpc  # noqa: PLC0415
+
+        namespaces.register_all()
+        rpc.register_all()

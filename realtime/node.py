@@ -1,0 +1,40 @@
+"""What all sessions of one process share. It only holds things together; the runtime builds it."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from realtime.hooks import Hooks
+from realtime.hub import Hub
+from realtime.layers.base import TopicLayer
+from realtime.limits import Limits
+from realtime.presence.base import Presence
+from realtime.publishing import Publisher
+from realtime.rpc import MethodRegistry
+from realtime.sessions import Sessions
+from realtime.tokens import TokenVerifier
+from realtime.topics.registry import NamespaceRegistry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """`clock` gives Unix seconds, `new_id` a unique text, `rng` spreads timers."""
+
+    version: str
+    limits: Limits
+    namespaces: NamespaceRegistry
+    layer: TopicLayer
+    hub: Hub
+    publisher: Publisher
+    presence: Presence
+    tokens: TokenVerifier
+    methods: MethodRegistry
+    hooks: Hooks
+    sessions: Sessions
+    clock: Callable[[], float]
+    new_id: Callable[[], str]
+    rng: random.Random
+    # Tests and demos only: nobody needs a token and every client rule is open.
+    is_insecure: bool = False
+    allows_anonymous: bool = False
+    subscribes_to_personal_topic: bool = False

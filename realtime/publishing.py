@@ -1,0 +1,73 @@
+"""The one way in for a publication, whoever made it: a client, a view, a command, another service."""
+
+from collections.abc import Callable, Mapping
+
+from msgspec import Raw
+
+from realtime.errors import CommandError, ErrorCode
+from realtime.layers.base import HistoryPolicy, Published, TopicLayer
+from realtime.messages import ClientInfo, Publication
+from realtime.topics.name import TopicName
+from realtime.topics.namespace import Namespace
+from realtime.topics.registry import NamespaceRegistry
+
+
+class Publisher:
+    """Checks size and name, asks the namespace what to keep, and hands over to the layer.
+
+    It asks for nobody's permission: that is the business of whoever calls it.
+    """
+
+    def __init__(
+        self,
+        *,
+        layer: TopicLayer,
+        namespaces: NamespaceRegistry,
+        clock_ms: Callable[[], int],
+        max_bytes: int,
+    ) -> None:
+        self._layer = layer
+        self._namespaces = namespaces
+        self._clock_ms = clock_ms
+        self._max_bytes = max_bytes
+
+    async def publish(
+        self,
+        topic: str | TopicName,
+        data: bytes,
+        *,
+        info: ClientInfo | None = None,
+        tags: Mapping[str, str] | None = None,
+        idempotency_key: str = "",
+    ) -> Published:
+        """Appends to the topic's log, where it has one, and broadcasts, as one step.
+
+        `data` is any bytes; clients that speak JSON get what is no JSON text as a base64 string.
+        Raises CommandError 102 (no such namespace), 106 (too large), 107 (empty, bad name), 100
+        (the layer is away; try again).
+        """
+        name = topic if isinstance(topic, TopicName) else TopicName.parse(topic)
+        namespace = self._namespaces.get_for(name)
+        if not data:
+            raise CommandError(ErrorCode.BAD_REQUEST, f"publication in {name} without data")
+        if len(data) > self._max_bytes:
+            raise CommandError(
+                ErrorCode.LIMIT_EXCEEDED,
+                f"publication of {len(data)} bytes in {name}, expected at most {self._max_bytes}",
+            )
+        publication = Publication(
+            data=Raw(data), info=info, tags=dict(tags) if tags else None, time=self._clock_ms()
+        )
+        return await self._layer.publish(
+            name.text,
+            publication,
+            history=history_policy(namespace),
+            idempotency_key=idempotency_key,
+        )
+
+
+def history_policy(namespace: Namespace) -> HistoryPolicy | None:
+    """What the layer is to keep of the namespace's topics; None: no log."""
+    if not namespace.keeps_history:
+        return None
+    return HistoryPolicy(size=namespace.history_size, ttl_seconds=namespace.history_ttl)

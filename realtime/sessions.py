@@ -1,0 +1,68 @@
+"""The sessions of this process: counted against limits, found by user, closed together."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Protocol
+
+from realtime.errors import CloseCode, Disconnect
+from realtime.limits import Limits
+
+
+class OpenSession(Protocol):
+    """What the registry needs of a session."""
+
+    def disconnect(self, code: CloseCode) -> None: ...
+
+
+class Sessions:
+    """Every open session is here, connected or not yet; `by_user` has the connected ones."""
+
+    def __init__(self, *, limits: Limits) -> None:
+        self._limits = limits
+        self._open: set[OpenSession] = set()
+        self._by_user: dict[str, set[OpenSession]] = {}
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def __iter__(self) -> Iterator[OpenSession]:
+        return iter(list(self._open))
+
+    def open(self, session: OpenSession) -> None:
+        """Raises Disconnect 3504 when the process has as many connections as it may have."""
+        most = self._limits.max_connections
+        if most and len(self._open) >= most:
+            raise Disconnect(CloseCode.CONNECTION_LIMIT, f"{most} connections on this node")
+        self._open.add(session)
+
+    def claim(self, session: OpenSession, user: str) -> None:
+        """Counts the session as the user's. Raises Disconnect 3504 when the user has too many."""
+        sessions = self._by_user.setdefault(user, set())
+        most = self._limits.max_connections_per_user
+        # Anonymous clients have no user to share a limit.
+        if most and user and len(sessions) >= most:
+            raise Disconnect(CloseCode.CONNECTION_LIMIT, f"{most} connections of one user")
+        sessions.add(session)
+
+    def close(self, session: OpenSession, user: str | None) -> None:
+        self._open.discard(session)
+        if user is None or user not in self._by_user:
+            return
+        self._by_user[user].discard(session)
+        if not self._by_user[user]:
+            del self._by_user[user]
+
+    def of_user(self, user: str) -> list[OpenSession]:
+        return list(self._by_user.get(user, ()))
+
+    async def drain(
+        self, *, code: CloseCode, spread_seconds: float, sleep: Callable[[float], Awaitable[object]]
+    ) -> None:
+        """Closes all, evenly over `spread_seconds`, so that clients do not all come back at once."""
+        waiting = list(self._open)
+        # Steps of at least 10 ms: a timer per connection would cost more than the close itself.
+        steps = max(1, min(len(waiting), int(spread_seconds / 0.01)))
+        for step in range(steps):
+            for session in waiting[step::steps]:
+                session.disconnect(code)
+            if step + 1 < steps:
+                await sleep(spread_seconds / steps)
