@@ -1,0 +1,161 @@
+"""What all environments share. It is not usable alone: start from dev, prod or test."""
+
+from pathlib import Path
+from typing import Any
+
+import dj_database_url
+
+from project.settings import environment
+
+BASE_DIR = Path(__file__).resolve().parent.parent.parent
+FRONTEND_DIST = BASE_DIR / "frontend" / "dist"
+
+INSTALLED_APPS = [
+    "daphne",  # First: it replaces runserver by one that speaks WebSocket.
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "channels",
+    "django_vite",
+    "ninja",  # Serves the pages of /api/docs from this machine.
+    "realtime",
+    "realtime.features.chat",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "project.static.StaticFilesMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "project.urls"
+ASGI_APPLICATION = "project.asgi:application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "project" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# --- Topics -------------------------------------------------------------------------------------
+
+# The engine checks these and holds the defaults. Namespaces that no feature brings go under
+# "NAMESPACES", in a settings module of your own.
+REALTIME: dict[str, Any] = environment.read_realtime()
+CHANNEL_LAYERS: dict[str, Any] = {"default": {"BACKEND": "realtime.layers.memory.MemoryTopicLayer"}}
+
+# --- The database -------------------------------------------------------------------------------
+
+
+def database(url: str) -> dict[str, Any]:
+    """The entry of DATABASES for `url`: an empty one is SQLite in the project's folder."""
+    try:
+        config: dict[str, Any] = dict(dj_database_url.parse(url or f"sqlite:///{BASE_DIR / 'db.sqlite3'}"))
+    except ValueError as error:
+        raise environment.BadEnvironment(
+            f"DATABASE_URL cannot be read: {error}. "
+            "Set it to a URL such as postgres://user:password@host:5432/name, or unset it to use SQLite."
+        ) from None
+    options = config.setdefault("OPTIONS", {})
+    match config["ENGINE"]:
+        case "django.db.backends.sqlite3":
+            options |= {
+                # A transaction takes the write lock when it begins. One that begins as a reader
+                # and then writes fails at once when another has written, however long the timeout.
+                "transaction_mode": "IMMEDIATE",
+                "timeout": 10,
+                # NORMAL syncs at checkpoints only; with WAL that may lose the last transactions
+                # in a power cut, never the database.
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
+            }
+        case "django.db.backends.postgresql":
+            pool_size = environment.DATABASE_POOL_SIZE.read()
+            # The pool checks what it hands out; psycopg_pool's own default of 30 s would keep a
+            # browser waiting for longer than a person does.
+            options["pool"] = {"min_size": 1, "max_size": max(1, pool_size), "timeout": 10}
+        case _:
+            pass
+    return config
+
+
+DATABASES = {"default": database(environment.DATABASE_URL.read())}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Accounts -----------------------------------------------------------------------------------
+
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+# The API hands the token out in its answers; no script need read the cookie.
+CSRF_COOKIE_HTTPONLY = True
+CSRF_FAILURE_VIEW = "api.errors.csrf_failure"
+CSRF_TRUSTED_ORIGINS = list(environment.CSRF_TRUSTED_ORIGINS.read())
+
+# --- HTTP ---------------------------------------------------------------------------------------
+
+# As much as a WebSocket message may carry by default.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 65_536
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+# Before the frontend is built there is no such folder, and Django warns about missing ones.
+STATICFILES_DIRS = [FRONTEND_DIST] if FRONTEND_DIST.is_dir() else []
+DJANGO_VITE = {
+    "default": {
+        "dev_mode": False,
+        "manifest_path": FRONTEND_DIST / ".vite" / "manifest.json",
+    },
+}
+
+# --- Language and time --------------------------------------------------------------------------
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_I18N = True
+USE_TZ = True
+
+# --- Logs ---------------------------------------------------------------------------------------
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {"format": "{asctime} {levelname:<7} {name}: {message}", "style": "{"},
+    },
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "line"},
+    },
+    "root": {"handlers": ["console"], "level": environment.LOG_LEVEL.read()},
+    "loggers": {
+        # Django's own handlers would write each of its lines a second time, or send e-mail.
+        "django": {"handlers": [], "propagate": True},
+        # A line per request is the access log's to write.
+        "django.request": {"level": "ERROR"},
+    },
+}

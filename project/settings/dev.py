@@ -1,0 +1,11 @@
+"""For a developer's own machine: debug pages, plain HTTP, secrets that everybody knows."""
+
+from project.settings.base import *
+
+DEBUG = True
+SECRET_KEY = environment.SECRET_KEY.read() or "django-insecure-development-only-0123456789-abcdefghijklmnop"
+REALTIME["TOKEN_HMAC_SECRET"] = (
+    environment.TOKEN_HMAC_SECRET.read() or "development-only-token-secret-0123456789"
+)
+# With DEBUG on, an empty list means the names of this machine.
+ALLOWED_HOSTS = list(environment.ALLOWED_HOSTS.read())

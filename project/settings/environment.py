@@ -1,0 +1,288 @@
+"""Every environment variable that Switchboard reads: its type, default and meaning, in one table.
+
+The settings modules take their values from here, and README's table is made of it
+(`python -m project.settings.environment README.md` rewrites the table in that file).
+It is not where values are judged: a number's range and what contradicts what is the engine's to say.
+"""
+
+import difflib
+import math
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from django.core.exceptions import ImproperlyConfigured
+
+T = TypeVar("T")
+
+TABLE_START = "<!-- environment:start -->"
+TABLE_END = "<!-- environment:end -->"
+
+
+class BadEnvironment(ImproperlyConfigured):
+    """A variable is missing or cannot be read. The operator's fault; the text is one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[T]):
+    """A type of value: how it is read and how it is named to people."""
+
+    name: str
+    parse: Callable[[str], T]
+    expected: str
+
+
+@dataclass(frozen=True, slots=True)
+class Variable(Generic[T]):
+    """One environment variable. Unset and empty mean the same: the default."""
+
+    name: str
+    kind: Kind[T]
+    default: T
+    description: str
+    # What the table shows where the default itself would say nothing.
+    default_text: str = ""
+
+    def read(self, environ: Mapping[str, str] = os.environ) -> T:
+        """Raises BadEnvironment where the text is not a value of this kind."""
+        text = environ.get(self.name, "").strip()
+        if not text:
+            return self.default
+        try:
+            return self.kind.parse(text)
+        except ValueError:
+            raise BadEnvironment(
+                f"{self.name} is {text!r}, which is not {self.kind.expected}. "
+                f"Set it to {self.kind.expected}, or unset it to get {self.shown_default()}."
+            ) from None
+
+    def read_required(self, environ: Mapping[str, str] = os.environ) -> T:
+        """As `read`, but raises BadEnvironment where the variable is not set."""
+        if not environ.get(self.name, "").strip():
+            raise BadEnvironment(
+                f"{self.name} is not set. Production needs it: {self.description} "
+                f"Set it to {self.kind.expected} and start again."
+            )
+        return self.read(environ)
+
+    def shown_default(self) -> str:
+        if self.default_text:
+            return self.default_text
+        if isinstance(self.default, bool):
+            return "on" if self.default else "off"
+        return f"{self.default}" if self.default or self.default == 0 else "nothing"
+
+
+def _parse_boolean(text: str) -> bool:
+    match text.lower():
+        case "1" | "true" | "yes" | "on":
+            return True
+        case "0" | "false" | "no" | "off":
+            return False
+        case _:
+            raise ValueError(text)
+
+
+def _parse_number(text: str) -> int | float:
+    value = float(text)
+    # Neither NaN nor infinity is a duration.
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return int(value) if value.is_integer() else value
+
+
+def _parse_list(text: str) -> tuple[str, ...]:
+    return tuple(part for part in (part.strip() for part in text.split(",")) if part)
+
+
+def _parse_log_level(text: str) -> str:
+    if text.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
+        raise ValueError(text)
+    return text.upper()
+
+
+def _parse_long_secret(text: str) -> str:
+    # RFC 7518, section 3.2: a key for HS256 has at least the hash's 256 bits.
+    if len(text.encode()) < 32:
+        raise ValueError(text)
+    return text
+
+
+TEXT = Kind("text", str, "a text")
+SECRET = Kind("secret", _parse_long_secret, "a secret random text of at least 32 characters")
+BOOLEAN = Kind("on/off", _parse_boolean, "on or off")
+WHOLE = Kind("number", int, "a whole number")
+SECONDS = Kind("seconds", _parse_number, "a number of seconds")
+LIST = Kind("list", _parse_list, "a list separated by commas")
+LEVEL = Kind("level", _parse_log_level, "one of DEBUG, INFO, WARNING, ERROR, CRITICAL")
+
+_NONE: tuple[str, ...] = ()
+
+HOST = Variable("HOST", TEXT, "127.0.0.1", "Address that `make run` serves on.")
+PORT = Variable("PORT", WHOLE, 8000, "Port that `make run` serves on.")
+SECRET_KEY = Variable(
+    "SECRET_KEY", SECRET, "", "Signs Django's sessions. Required in production.", "a fixed one in development"
+)
+ALLOWED_HOSTS = Variable(
+    "ALLOWED_HOSTS",
+    LIST,
+    _NONE,
+    "Host names that the site answers to. Required in production.",
+    "this machine, in development",
+)
+CSRF_TRUSTED_ORIGINS = Variable(
+    "CSRF_TRUSTED_ORIGINS",
+    LIST,
+    _NONE,
+    "Origins, with scheme, that may post to the site besides its own.",
+)
+DATABASE_URL = Variable(
+    "DATABASE_URL",
+    TEXT,
+    "",
+    "The database, such as `postgres://user:password@host:5432/name`.",
+    "`db.sqlite3` in the project",
+)
+DATABASE_POOL_SIZE = Variable(
+    "DATABASE_POOL_SIZE", WHOLE, 10, "Most PostgreSQL connections that one process holds."
+)
+TRUST_PROXY_HEADERS = Variable(
+    "TRUST_PROXY_HEADERS",
+    BOOLEAN,
+    default=False,
+    description="Believe `X-Forwarded-Proto`. Turn on only behind a proxy that sets it.",
+)
+HTTPS_ONLY = Variable(
+    "HTTPS_ONLY",
+    BOOLEAN,
+    default=True,
+    description="In production: send browsers to HTTPS, mark cookies secure, announce HSTS.",
+)
+HSTS_SECONDS = Variable(
+    "HSTS_SECONDS", WHOLE, 31_536_000, "In production: how long browsers remember to use HTTPS only."
+)
+LOG_LEVEL = Variable("LOG_LEVEL", LEVEL, "INFO", "Least severe log messages that are shown.")
+
+REALTIME_PREFIX = "REALTIME_"
+TOKEN_HMAC_SECRET = Variable(
+    "REALTIME_TOKEN_HMAC_SECRET",
+    SECRET,
+    "",
+    "Signs connection and subscription tokens (HS256). Required in production.",
+    "a fixed one in development",
+)
+# Each becomes the key of settings.REALTIME that its name has after the prefix.
+REALTIME: tuple[Variable[object], ...] = (
+    TOKEN_HMAC_SECRET,
+    Variable(
+        "REALTIME_ALLOWED_ORIGINS",
+        LIST,
+        _NONE,
+        "Origins of pages that may open WebSockets, besides the site's own; `*` for any.",
+    ),
+    Variable("REALTIME_API_KEYS", LIST, _NONE, "Keys that servers may publish with."),
+    Variable(
+        "REALTIME_SUBSCRIBE_TO_PERSONAL_TOPIC",
+        BOOLEAN,
+        default=False,
+        description="Subscribe each user to the topic of their own, `#<user id>`.",
+    ),
+    Variable(
+        "REALTIME_INSECURE_CLIENT",
+        BOOLEAN,
+        default=False,
+        description="Tests and demos only: no token needed, everything allowed to clients.",
+    ),
+    Variable("REALTIME_PING_INTERVAL", SECONDS, 25, "How often the server pings a connection."),
+    Variable("REALTIME_PONG_TIMEOUT", SECONDS, 8, "How long a client may take to answer a ping."),
+    Variable("REALTIME_CONNECT_TIMEOUT", SECONDS, 10, "How long a new socket may take to connect."),
+    Variable("REALTIME_EXPIRY_GRACE", SECONDS, 25, "How long an expired token may take to be refreshed."),
+    Variable("REALTIME_MAX_MESSAGE_BYTES", WHOLE, 65_536, "Largest message that a client may send."),
+    Variable(
+        "REALTIME_MAX_TOPICS_PER_CONNECTION", WHOLE, 128, "Most topics that one connection subscribes to."
+    ),
+    Variable("REALTIME_MAX_CONNECTIONS", WHOLE, 0, "Most connections of one process; 0 for no limit."),
+    Variable(
+        "REALTIME_MAX_CONNECTIONS_PER_USER",
+        WHOLE,
+        0,
+        "Most connections of one user to one process; 0 for no limit.",
+    ),
+    Variable(
+        "REALTIME_SLOW_CLIENT_BYTES",
+        WHOLE,
+        1_048_576,
+        "Bytes that may wait for a client before it counts as slow.",
+    ),
+    Variable("REALTIME_HOOK_THREADS", WHOLE, 4, "Threads for rules and hooks that use the database."),
+    Variable(
+        "REALTIME_HISTORY_META_TTL",
+        SECONDS,
+        86_400,
+        "How long a topic's position outlives its last publication.",
+    ),
+    Variable(
+        "REALTIME_SHUTDOWN_DELAY",
+        SECONDS,
+        1,
+        "How long a stopping server fails its readiness before it closes connections.",
+    ),
+    Variable("REALTIME_SHUTDOWN_SPREAD", SECONDS, 5, "How long a stopping server spreads the closing over."),
+)
+
+VARIABLES: tuple[Variable[object], ...] = (
+    HOST,
+    PORT,
+    SECRET_KEY,
+    ALLOWED_HOSTS,
+    CSRF_TRUSTED_ORIGINS,
+    DATABASE_URL,
+    DATABASE_POOL_SIZE,
+    TRUST_PROXY_HEADERS,
+    HTTPS_ONLY,
+    HSTS_SECONDS,
+    LOG_LEVEL,
+    *REALTIME,
+)
+
+
+def read_realtime(environ: Mapping[str, str] = os.environ) -> dict[str, object]:
+    """What settings.REALTIME starts with. Raises BadEnvironment, also for a REALTIME_ name nobody reads."""
+    known = [variable.name for variable in REALTIME]
+    for name in environ:
+        if name.startswith(REALTIME_PREFIX) and name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"Did you mean {close[0]}?" if close else "README.md lists the names."
+            raise BadEnvironment(f"{name} is set, but nothing reads it. {hint}")
+    return {
+        variable.name.removeprefix(REALTIME_PREFIX): list(value) if isinstance(value, tuple) else value
+        for variable in REALTIME
+        for value in [variable.read(environ)]
+    }
+
+
+def render_table() -> str:
+    """The variables as a Markdown table."""
+    rows = [
+        f"| `{variable.name}` | {variable.kind.name} | {variable.shown_default()} | {variable.description} |"
+        for variable in VARIABLES
+    ]
+    return "\n".join(["| Variable | Type | Default | Meaning |", "|---|---|---|---|", *rows])
+
+
+def replace_table(document: str) -> str:
+    """`document` with a fresh table between its two markers. Raises ValueError where one is missing."""
+    before, start, rest = document.partition(TABLE_START)
+    _, end, after = rest.partition(TABLE_END)
+    if not start or not end:
+        raise ValueError(f"expected the lines {TABLE_START} and {TABLE_END} around the table")
+    return f"{before}{TABLE_START}\n{render_table()}\n{TABLE_END}{after}"
+
+
+if __name__ == "__main__":
+    for argument in sys.argv[1:]:
+        path = Path(argument)
+        path.write_text(replace_table(path.read_text()))

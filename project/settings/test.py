@@ -1,0 +1,21 @@
+"""For the tests: production's checks where they matter, a database file per process, cheap passwords."""
+
+import os
+import tempfile
+
+from project.settings.base import *
+
+DEBUG = False
+SECRET_KEY = "test-only-secret-key-0123456789-abcdefghijklmnopqrstuvwxyz"  # noqa: S105 -- opens nothing
+REALTIME["TOKEN_HMAC_SECRET"] = "test-only-token-secret-0123456789-abcdef"  # noqa: S105 -- opens nothing
+ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
+
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # A file, since SQLite's shared in-memory databases lock whole tables between threads. Its
+    # name has the process id: two runs at a time must not share it.
+    DATABASES["default"]["TEST"] = {
+        "NAME": Path(tempfile.gettempdir()) / f"switchboard-test-{os.getpid()}.sqlite3"
+    }
+
+# Argon2 takes 50 ms on purpose; accounts in tests need no such protection.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
