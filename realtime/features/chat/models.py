@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from django.conf import settings  # noqa: TID251 -- AUTH_USER_MODEL is named in migrations, not configured
+from django.contrib.auth.models import User
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
@@ -19,7 +19,7 @@ class Room(models.Model):
     name = models.CharField(max_length=ROOM_NAME_LENGTH)
     description = models.CharField(max_length=ROOM_DESCRIPTION_LENGTH, blank=True, default="")
     created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
+        User,
         on_delete=models.SET_NULL,
         null=True,
         blank=True,
@@ -52,9 +52,7 @@ class Message(models.Model):
 
     # No index of its own: the one below begins with the room.
     room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="messages", db_index=False)
-    author = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="messages", db_index=False
-    )
+    author = models.ForeignKey(User, on_delete=models.CASCADE, related_name="messages", db_index=False)
     text = models.TextField(max_length=MESSAGE_TEXT_LENGTH)
     client_id = models.UUIDField(
         help_text="Chosen by the author's client: sending the same one again stores nothing."

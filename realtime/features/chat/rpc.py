@@ -40,8 +40,10 @@ def register_all() -> None:
 
 
 def _fetch_author(caller: Caller) -> User:
-    # A token may name users that are not rows here: whoever holds the secret makes tokens.
-    author = User.objects.filter(pk=int(caller.user)).first() if caller.user.isdecimal() else None
+    # A token may name users that are not rows here: whoever holds the secret makes tokens. A row's
+    # id has at most 19 digits.
+    is_row_id = caller.user.isdecimal() and len(caller.user) <= 19
+    author = User.objects.filter(pk=int(caller.user)).first() if is_row_id else None
     if author is None:
         raise NotAllowed
     return author

@@ -60,7 +60,7 @@ def list_rooms() -> list[RoomPayload]:
 
 def create_room(*, creator: User, name: str, description: str = "") -> RoomPayload:
     """Raises InvalidText and RoomExists."""
-    name = _clean(name, what="A room's name", shortest=1, longest=ROOM_NAME_LENGTH)
+    name = _clean(" ".join(name.split()), what="A room's name", shortest=1, longest=ROOM_NAME_LENGTH)
     description = _clean(
         description, what="A room's description", shortest=0, longest=ROOM_DESCRIPTION_LENGTH
     )

@@ -1,0 +1,180 @@
+"""The one shape of every error answer, and how each exception gets it.
+
+{"error": {"code": "snake_case", "message": "what was got, what was expected, the next step"}}
+"""
+
+import logging
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from django.core.exceptions import RequestDataTooBig
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.views import csrf, defaults
+from ninja import NinjaAPI
+from ninja.errors import AuthenticationError, HttpError, ValidationError
+
+from realtime.features.chat.errors import (
+    ChatError,
+    ClientIdReused,
+    InvalidText,
+    NotAllowed,
+    RoomExists,
+    RoomNotFound,
+)
+
+logger = logging.getLogger(__name__)
+
+API_PREFIX = "/api/"
+
+
+class ApiError(Exception):
+    """An error that a view has already put into words."""
+
+    def __init__(self, status: HTTPStatus, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+
+
+# For the API's description; `error_response` makes the same shape.
+@dataclass(frozen=True, slots=True)
+class ErrorDetail:
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorBody:
+    error: ErrorDetail
+
+
+def error_response(status: HTTPStatus, code: str, message: str) -> HttpResponse:
+    body = msgspec.json.encode(ErrorBody(ErrorDetail(code, message)))
+    return HttpResponse(body, status=status, content_type="application/json")
+
+
+NOT_SIGNED_IN = (
+    HTTPStatus.UNAUTHORIZED,
+    "not_signed_in",
+    "This needs a signed-in account and the request came without one. Sign in by POST /api/session.",
+)
+TOO_LARGE = (
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "too_large",
+    "The request's body is larger than 64 KiB. Send less.",
+)
+INTERNAL = (
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+    "internal_error",
+    "The server failed; the request was not at fault. Try again, and tell the operator if it stays.",
+)
+
+_CHAT_STATUS: dict[type[ChatError], HTTPStatus] = {
+    InvalidText: HTTPStatus.BAD_REQUEST,
+    RoomNotFound: HTTPStatus.NOT_FOUND,
+    RoomExists: HTTPStatus.CONFLICT,
+    ClientIdReused: HTTPStatus.CONFLICT,
+    NotAllowed: HTTPStatus.FORBIDDEN,
+}
+
+
+def install(api: NinjaAPI) -> None:
+    """Gives every exception that leaves a view of `api` the one shape."""
+
+    def answer_api_error(request: HttpRequest, error: ApiError) -> HttpResponse:
+        return error_response(error.status, error.code, error.message)
+
+    def answer_chat_error(request: HttpRequest, error: ChatError) -> HttpResponse:
+        return error_response(_CHAT_STATUS[type(error)], error.code, str(error))
+
+    def answer_unauthenticated(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
+        return error_response(*NOT_SIGNED_IN)
+
+    def answer_invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
+        return error_response(HTTPStatus.BAD_REQUEST, "invalid_request", _describe(error.errors))
+
+    def answer_too_large(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
+        return error_response(*TOO_LARGE)
+
+    def answer_http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
+        # Ninja's own, for a body that is not JSON.
+        return error_response(
+            HTTPStatus(error.status_code),
+            "bad_request",
+            f"{str(error).rstrip('.')}: expected one JSON object in UTF-8. Mend it and send it again.",
+        )
+
+    def answer_unexpected(request: HttpRequest, error: Exception) -> HttpResponse:
+        logger.error("%s %s failed", request.method, request.path, exc_info=error)
+        return error_response(*INTERNAL)
+
+    api.add_exception_handler(ApiError, answer_api_error)
+    api.add_exception_handler(ChatError, answer_chat_error)
+    api.add_exception_handler(AuthenticationError, answer_unauthenticated)
+    api.add_exception_handler(ValidationError, answer_invalid)
+    api.add_exception_handler(RequestDataTooBig, answer_too_large)
+    api.add_exception_handler(HttpError, answer_http_error)
+    api.add_exception_handler(Exception, answer_unexpected)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponseBase:
+    """settings.CSRF_FAILURE_VIEW."""
+    if not request.path.startswith(API_PREFIX):
+        return csrf.csrf_failure(request, reason)
+    return error_response(
+        HTTPStatus.FORBIDDEN,
+        "csrf_failed",
+        f"The request was refused: {reason.rstrip('.') or 'CSRF check failed'}. Get a token by "
+        "GET /api/session and send it, with the cookies, in the header X-CSRFToken.",
+    )
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """The project's handler400: for what middleware finds wrong with a request."""
+    if not request.path.startswith(API_PREFIX):
+        return defaults.bad_request(request, exception)
+    if isinstance(exception, RequestDataTooBig):
+        return error_response(*TOO_LARGE)
+    return error_response(
+        HTTPStatus.BAD_REQUEST,
+        "bad_request",
+        "The request is malformed. Compare it with /api/docs and send it again.",
+    )
+
+
+def not_found(request: HttpRequest, exception: Http404) -> HttpResponseBase:
+    """The project's handler404."""
+    if not request.path.startswith(API_PREFIX):
+        return defaults.page_not_found(request, exception)
+    return error_response(
+        HTTPStatus.NOT_FOUND, "not_found", f"Nothing is at {request.path}. /api/docs lists what there is."
+    )
+
+
+def server_error(request: HttpRequest) -> HttpResponseBase:
+    """The project's handler500: for what fails outside of the API's views, such as middleware."""
+    if not request.path.startswith(API_PREFIX):
+        return defaults.server_error(request)
+    return error_response(*INTERNAL)
+
+
+def method_not_allowed(request: HttpRequest, allowed: str) -> HttpResponse:
+    response = error_response(
+        HTTPStatus.METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        f"{request.method} is not possible at {request.path}; {allowed} is. See /api/docs.",
+    )
+    response.headers["Allow"] = allowed
+    return response
+
+
+def _describe(problems: list[dict[str, Any]]) -> str:
+    parts = []
+    for problem in problems:
+        # ("body", "data", "text") → text: the first two are the parser's own words.
+        field = ".".join(str(part) for part in problem["loc"][1:] if part != "data") or "body"
+        parts.append(f"{field}: {problem['msg']}")
+    return f"{'; '.join(parts)}. Mend that and send it again; /api/docs describes the request."
