@@ -19,14 +19,16 @@ PAGE_SOURCES := $(shell find frontend/src frontend/public -type f 2>/dev/null) \
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup run test check format bench lock docs clean need-node need-port need-venv
+.PHONY: help setup hooks run test check format bench lock docs clean need-node need-port need-venv
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
 setup: need-node $(DEV_STAMP) $(NODE_STAMP) ## Install everything that working on Switchboard takes
-	@if [ -d .git ]; then $(PYTHON_BIN) -m pre_commit install >/dev/null; fi
-	@echo 'Ready. Next: make run, make test'
+	@echo 'Ready. Next: make run, make test; make hooks to check each commit.'
+
+hooks: $(DEV_STAMP) $(NODE_STAMP) ## Have git run the quick checks before each commit
+	@$(PYTHON_BIN) -m pre_commit install >/dev/null
 
 run: need-node need-port $(RUN_STAMP) $(PAGE) ## Start Switchboard, with demo accounts, on HOST and PORT
 	@echo 'Preparing the database…'
