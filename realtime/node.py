@@ -8,6 +8,7 @@ from realtime.hooks import Hooks
 from realtime.hub import Hub
 from realtime.layers.base import TopicLayer
 from realtime.limits import Limits
+from realtime.permissions import Permissions
 from realtime.presence.base import Presence
 from realtime.publishing import Publisher
 from realtime.rpc import MethodRegistry
@@ -18,7 +19,9 @@ from realtime.topics.registry import NamespaceRegistry
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """`clock` gives Unix seconds, `new_id` a unique text, `rng` spreads timers."""
+    """`clock` gives Unix seconds (tokens), `monotonic` seconds that never jump (timers), `new_id` a
+    unique text, `rng` spreads timers.
+    """
 
     version: str
     limits: Limits
@@ -30,11 +33,12 @@ class Node:
     tokens: TokenVerifier
     methods: MethodRegistry
     hooks: Hooks
+    permissions: Permissions
     sessions: Sessions
     clock: Callable[[], float]
+    monotonic: Callable[[], float]
     new_id: Callable[[], str]
     rng: random.Random
-    # Tests and demos only: nobody needs a token and every client rule is open.
-    is_insecure: bool = False
+    # Whether a client without a token may connect, as the anonymous user "".
     allows_anonymous: bool = False
     subscribes_to_personal_topic: bool = False

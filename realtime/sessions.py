@@ -20,6 +20,7 @@ class Sessions:
         self._limits = limits
         self._open: set[OpenSession] = set()
         self._by_user: dict[str, set[OpenSession]] = {}
+        self._user_of: dict[OpenSession, str] = {}
 
     def __len__(self) -> int:
         return len(self._open)
@@ -36,16 +37,21 @@ class Sessions:
 
     def claim(self, session: OpenSession, user: str) -> None:
         """Counts the session as the user's. Raises Disconnect 3504 when the user has too many."""
-        sessions = self._by_user.setdefault(user, set())
+        self._release(session)
         most = self._limits.max_connections_per_user
         # Anonymous clients have no user to share a limit.
-        if most and user and len(sessions) >= most:
+        if most and user and len(self._by_user.get(user, ())) >= most:
             raise Disconnect(CloseCode.CONNECTION_LIMIT, f"{most} connections of one user")
-        sessions.add(session)
+        self._by_user.setdefault(user, set()).add(session)
+        self._user_of[session] = user
 
-    def close(self, session: OpenSession, user: str | None) -> None:
+    def close(self, session: OpenSession) -> None:
         self._open.discard(session)
-        if user is None or user not in self._by_user:
+        self._release(session)
+
+    def _release(self, session: OpenSession) -> None:
+        user = self._user_of.pop(session, None)
+        if user is None:
             return
         self._by_user[user].discard(session)
         if not self._by_user[user]:

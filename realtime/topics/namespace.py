@@ -7,7 +7,7 @@ Durations are seconds. Everything a client may do is denied until an option or a
 import difflib
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, TypeAlias
 
 from realtime.caller import Caller
@@ -23,6 +23,14 @@ SubscriptionHook: TypeAlias = Callable[[Caller, TopicName], None | Awaitable[Non
 RECOVERY_MODES = ("stream", "cache")
 SLOW_CONSUMER_POLICIES = ("disconnect", "conflate")
 DELTA_TYPES = ("fossil",)
+# What a token may decide otherwise for one client. Never who may do what.
+OVERRIDABLE = (
+    "presence",
+    "join_leave",
+    "force_push_join_leave",
+    "force_recovery",
+    "force_positioning",
+)
 HOOKS = ("can_subscribe", "can_publish", "on_publish", "on_subscribe", "on_unsubscribe")
 
 
@@ -93,6 +101,13 @@ class Namespace:
                 hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}."
                 raise ConfigurationError(f"Namespace {name!r}: unknown option {option!r}; {hint}")
         return cls(name=name, **options)
+
+    def with_overrides(self, overrides: Mapping[str, bool]) -> "Namespace":
+        """Raises ConfigurationError for an option that no token may override, and for contradictions."""
+        for option in overrides:
+            if option not in OVERRIDABLE:
+                raise ConfigurationError(f"override of {option!r}, expected one of {', '.join(OVERRIDABLE)}.")
+        return replace(self, **overrides)
 
     @property
     def keeps_history(self) -> bool:

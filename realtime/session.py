@@ -1,0 +1,614 @@
+"""The sans-I/O state machine of one connection: commands in, replies and pushes out.
+
+It knows no socket, no encoding and no clock but the node's. The pump feeds it one command at a
+time (RPC calls alone may overlap) and wakes it at `next_deadline`. Whatever else changes a session
+from outside (the server unsubscribes it, a position is lost) comes through `connection.submit`, in
+turn with the client's own commands. So between two awaits of a handler nothing else touches its
+subscriptions; `disconnect()` and `tick()` await nothing.
+
+    NEW ── connect ──▶ CONNECTED ── disconnect(), or the socket is gone ──▶ CLOSED
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from enum import Enum, auto
+from typing import Protocol
+
+from msgspec import Raw, structs
+
+from realtime import hub
+from realtime.caller import Caller
+from realtime.codec import Codec
+from realtime.errors import (
+    CloseCode,
+    CommandError,
+    ConfigurationError,
+    Disconnect,
+    ErrorCode,
+    UnsubscribeCode,
+)
+from realtime.messages import (
+    EMPTY,
+    WANTS_TOPIC_ID,
+    ClientInfo,
+    Command,
+    ConnectRequest,
+    ConnectResult,
+    Error,
+    HistoryRequest,
+    HistoryResult,
+    PingResult,
+    PresenceRequest,
+    PresenceResult,
+    PresenceStatsRequest,
+    PresenceStatsResult,
+    PublishRequest,
+    PublishResult,
+    Push,
+    Refreshed,
+    RefreshRequest,
+    RefreshResult,
+    Reply,
+    RpcRequest,
+    RpcResult,
+    SendRequest,
+    ServerMessage,
+    Subscribed,
+    SubscribeRequest,
+    SubscribeResult,
+    SubRefreshRequest,
+    SubRefreshResult,
+    Unsubscribed,
+    UnsubscribeRequest,
+    UnsubscribeResult,
+)
+from realtime.node import Node
+from realtime.publishing import history_policy
+from realtime.subscription import Subscription
+from realtime.subscriptions import Subscriptions
+from realtime.tokens import (
+    ConnectionClaims,
+    Override,
+    SubscriptionClaims,
+    SubscriptionOptions,
+    TokenExpired,
+    TokenInvalid,
+)
+from realtime.topics.name import TopicName
+from realtime.topics.namespace import Namespace
+
+logger = logging.getLogger(__name__)
+
+PING = Reply()
+
+
+class Connection(hub.Connection, Protocol):
+    """What a session needs of its pump. `send` and `close` return at once and do nothing once closed."""
+
+    codec: Codec
+
+    def send(self, reply: Reply) -> None:
+        """Goes out in order with what the hub writes."""
+
+    def close(self, code: CloseCode) -> None: ...
+
+    def submit(self, job: Callable[[], Awaitable[None]]) -> None:
+        """Runs `job` after the commands that are waiting now; its exceptions are logged."""
+
+
+class Phase(Enum):
+    NEW = auto()
+    CONNECTED = auto()
+    CLOSED = auto()
+
+
+class Session:
+    """One client's conversation. Raises nothing to the pump: errors become replies or a close."""
+
+    def __init__(self, *, node: Node, connection: Connection) -> None:
+        self._node = node
+        self._connection = connection
+        self._subscriptions = Subscriptions(node)
+        self._phase = Phase.NEW
+        self._caller = Caller(user="", client=node.new_id())
+        self._info = ClientInfo(client=self._caller.client)
+        # Unix seconds; None: never.
+        self._expires_at: float | None = None
+        # Monotonic seconds; None: no such deadline now.
+        self._connect_by: float | None = node.monotonic() + node.limits.connect_timeout_seconds
+        self._ping_at: float | None = None
+        self._pong_by: float | None = None
+        self._expire_by: float | None = None
+        self._topics_expire_by: float | None = None
+
+    @property
+    def caller(self) -> Caller:
+        return self._caller
+
+    @property
+    def topics(self) -> list[str]:
+        return [subscription.topic.text for subscription in self._subscriptions]
+
+    # ── From the client ───────────────────────────────────────────────────────────────────────
+
+    def open(self) -> None:
+        """Called once, when the socket is up."""
+        try:
+            self._node.sessions.open(self)
+        except Disconnect as error:
+            self.disconnect(error.code)
+
+    async def handle(self, command: Command) -> None:
+        """Answers one command. Returns when its effects are complete."""
+        if self._phase is Phase.CLOSED:
+            return
+        try:
+            await self._dispatch(command)
+        except CommandError as error:
+            logger.debug("command failed", extra={"client": self._caller.client, "error": str(error)})
+            self._fail(command, error.code)
+        except Disconnect as error:
+            logger.info("client misbehaved", extra={"client": self._caller.client, "error": str(error)})
+            self.disconnect(error.code)
+        except Exception:  # noqa: BLE001  # Hooks and RPC functions may raise anything.
+            logger.exception("command crashed", extra={"client": self._caller.client})
+            self._fail(command, ErrorCode.INTERNAL)
+
+    async def _dispatch(self, command: Command) -> None:
+        if command.connect is not None and self._phase is Phase.NEW:
+            return await self._connect(command.id, command.connect)
+        if self._phase is not Phase.CONNECTED:
+            raise Disconnect(CloseCode.BAD_REQUEST, "a command before connect")
+        if command.id == 0 and command.send is None:
+            raise Disconnect(CloseCode.BAD_REQUEST, "a command without an id")
+        match command:
+            case Command(publish=PublishRequest() as request):
+                await self._publish(command.id, request)
+            case Command(subscribe=SubscribeRequest() as request):
+                await self._subscribe(command.id, request)
+            case Command(unsubscribe=UnsubscribeRequest() as request):
+                await self._unsubscribe(command.id, request)
+            case Command(rpc=RpcRequest() as request):
+                await self._rpc(command.id, request)
+            case Command(send=SendRequest() as request):
+                await self._node.methods.receive(self._node.hooks, self._caller, bytes(request.data))
+            case Command(history=HistoryRequest() as request):
+                await self._history(command.id, request)
+            case Command(presence=PresenceRequest() as request):
+                await self._presence(command.id, request)
+            case Command(presence_stats=PresenceStatsRequest() as request):
+                await self._presence_stats(command.id, request)
+            case Command(refresh=RefreshRequest() as request):
+                self._refresh(command.id, request)
+            case Command(sub_refresh=SubRefreshRequest() as request):
+                self._sub_refresh(command.id, request)
+            case Command(ping=request) if request is not None:
+                self._connection.send(Reply(id=command.id, ping=PingResult()))
+            case Command(connect=request) if request is not None:
+                raise Disconnect(CloseCode.BAD_REQUEST, "connected twice")
+            case _:
+                raise CommandError(ErrorCode.METHOD_NOT_FOUND)
+
+    def _fail(self, command: Command, code: ErrorCode) -> None:
+        # `send` has no id, and so no reply that an error could go into.
+        if command.id:
+            error = Error(code=code, message=code.text, temporary=code.temporary)
+            self._connection.send(Reply(id=command.id, error=error))
+
+    def pong(self) -> None:
+        """The client's empty message. Not in turn with commands: a slow hook must not look like silence."""
+        if self._phase is Phase.NEW:
+            self.disconnect(CloseCode.BAD_REQUEST)
+        self._pong_by = None
+
+    # ── Connect and refresh ───────────────────────────────────────────────────────────────────
+
+    async def _connect(self, command_id: int, request: ConnectRequest) -> None:
+        if command_id == 0:
+            raise Disconnect(CloseCode.BAD_REQUEST, "connect without an id")
+        node = self._node
+        claims = self._authenticate(request.token)
+        shown = claims.shown_info
+        self._caller = Caller(
+            user=claims.sub, client=self._caller.client, info=bytes(shown) if len(shown) else None
+        )
+        self._info = ClientInfo(user=claims.sub, client=self._caller.client, conn_info=shown)
+        self._expires_at = claims.expires_at
+        node.sessions.claim(self, claims.sub)
+        results = await self._open_server_side(claims, request)
+        if self._phase is Phase.CLOSED:
+            return
+        self._phase = Phase.CONNECTED
+        self._start_timers()
+        ttl = self._ttl_seconds()
+        result = ConnectResult(
+            client=self._caller.client,
+            version=node.version,
+            expires=ttl is not None,
+            ttl=ttl or 0,
+            ping=int(node.limits.ping_interval_seconds),
+            pong=node.limits.pong_timeout_seconds > 0,
+            subs=results,
+        )
+        self._connection.send(Reply(id=command_id, connect=result))
+        started = list(self._subscriptions)
+        for subscription in started:
+            self._subscriptions.go_live(subscription)
+        for subscription in started:
+            await self._subscriptions.announce(subscription, self._caller)
+
+    async def _open_server_side(
+        self, claims: ConnectionClaims, request: ConnectRequest
+    ) -> dict[str, SubscribeResult]:
+        results: dict[str, SubscribeResult] = {}
+        try:
+            for subscription in self._server_side(claims):
+                topic = subscription.topic.text
+                asked = request.subs.get(topic, SubscribeRequest())
+                results[topic] = await self._subscriptions.open(subscription, asked)
+        except BaseException:
+            # The client gets an error for its connect, and so no topic at all.
+            await self._leave_all()
+            raise
+        return results
+
+    def _authenticate(self, token: str) -> ConnectionClaims:
+        if not token:
+            if self._node.permissions.is_insecure or self._node.allows_anonymous:
+                return ConnectionClaims()
+            raise CommandError(ErrorCode.UNAUTHORIZED, "connect without a token")
+        try:
+            return self._node.tokens.verify_connection(token)
+        except TokenExpired as error:
+            raise CommandError(ErrorCode.TOKEN_EXPIRED, str(error)) from error
+        except TokenInvalid as error:
+            raise Disconnect(CloseCode.INVALID_TOKEN, str(error)) from error
+
+    def _refresh(self, command_id: int, request: RefreshRequest) -> None:
+        claims = self._authenticate(request.token)
+        if claims.sub != self._caller.user:
+            raise Disconnect(CloseCode.INVALID_TOKEN, "a token of another user")
+        self._expires_at = claims.expires_at
+        self._set_expiry_timer()
+        ttl = self._ttl_seconds()
+        result = RefreshResult(
+            client=self._caller.client, version=self._node.version, expires=ttl is not None, ttl=ttl or 0
+        )
+        self._connection.send(Reply(id=command_id, refresh=result))
+
+    def _ttl_seconds(self) -> int | None:
+        return None if self._expires_at is None else max(1, int(self._expires_at - self._node.clock()))
+
+    # ── Subscriptions ─────────────────────────────────────────────────────────────────────────
+
+    async def _subscribe(self, command_id: int, request: SubscribeRequest) -> None:
+        topic = TopicName.parse(request.channel)
+        namespace = self._node.namespaces.get_for(topic)
+        self._subscriptions.check_room_for(topic.text)
+        if len(request.tf):
+            # Serving everything to a client that asked for a part would be silently wrong.
+            raise CommandError(ErrorCode.NOT_AVAILABLE, "tag filters are not offered yet")
+        claims = SubscriptionClaims()
+        if request.token:
+            claims = self._verify_subscription(request.token, topic)
+            namespace = _override(namespace, claims.override)
+        elif not await self._node.permissions.may_subscribe(self._caller, topic, namespace):
+            raise CommandError(ErrorCode.PERMISSION_DENIED, f"subscribe to {topic}")
+        subscription = self._subscription(
+            topic, namespace, request, chan_info=claims.shown_info, expires_at=claims.expires_at
+        )
+        result = await self._subscriptions.open(subscription, request)
+        self._connection.send(Reply(id=command_id, subscribe=result))
+        self._subscriptions.go_live(subscription)
+        self._watch_expiries()
+        await self._subscriptions.announce(subscription, self._caller)
+
+    async def _unsubscribe(self, command_id: int, request: UnsubscribeRequest) -> None:
+        subscription = self._subscriptions.get(request.channel)
+        if subscription is not None:
+            if subscription.is_server_side:
+                raise CommandError(ErrorCode.BAD_REQUEST, "the server subscribed; it alone unsubscribes")
+            await self._subscriptions.end(subscription, self._caller)
+        self._connection.send(Reply(id=command_id, unsubscribe=UnsubscribeResult()))
+
+    def _sub_refresh(self, command_id: int, request: SubRefreshRequest) -> None:
+        subscription = self._subscriptions.get(request.channel)
+        if subscription is None:
+            raise CommandError(ErrorCode.PERMISSION_DENIED, "refresh of a topic that is not subscribed")
+        claims = self._verify_subscription(request.token, subscription.topic)
+        subscription.expires_at = claims.expires_at
+        self._watch_expiries()
+        ttl = subscription.ttl_seconds(self._node.clock())
+        result = SubRefreshResult(expires=ttl is not None, ttl=ttl or 0)
+        self._connection.send(Reply(id=command_id, sub_refresh=result))
+
+    def _verify_subscription(self, token: str, topic: TopicName) -> SubscriptionClaims:
+        try:
+            claims = self._node.tokens.verify_subscription(token)
+        except TokenExpired as error:
+            raise CommandError(ErrorCode.TOKEN_EXPIRED, str(error)) from error
+        except TokenInvalid as error:
+            raise CommandError(ErrorCode.PERMISSION_DENIED, str(error)) from error
+        if claims.channel != topic.text or claims.sub != self._caller.user:
+            raise Disconnect(CloseCode.INVALID_TOKEN, "a subscription token of another topic or user")
+        return claims
+
+    def _server_side(self, claims: ConnectionClaims) -> list[Subscription]:
+        """What the token and the settings subscribe this client to."""
+        wanted = dict.fromkeys(claims.channels, SubscriptionOptions()) | claims.subs
+        if self._node.subscribes_to_personal_topic and not self._caller.is_anonymous:
+            wanted.setdefault(TopicName.personal(self._caller.user).text, SubscriptionOptions())
+        return [self._server_side_one(text, options) for text, options in wanted.items()]
+
+    def _server_side_one(self, text: str, options: SubscriptionOptions) -> Subscription:
+        topic = TopicName.parse(text)
+        namespace = _override(self._node.namespaces.get_for(topic), options.override)
+        return self._subscription(
+            topic,
+            namespace,
+            SubscribeRequest(),
+            chan_info=options.chan_info,
+            data=options.data,
+            is_server_side=True,
+        )
+
+    def _subscription(
+        self,
+        topic: TopicName,
+        namespace: Namespace,
+        request: SubscribeRequest,
+        *,
+        chan_info: Raw = EMPTY,
+        data: Raw = EMPTY,
+        expires_at: float | None = None,
+        is_server_side: bool = False,
+    ) -> Subscription:
+        permissions, caller = self._node.permissions, self._caller
+        # Recovery hands out what was published before, so that asking for it is reading history.
+        may_recover = namespace.force_recovery or (
+            request.recoverable
+            and permissions.may_read_history(caller, topic, namespace, is_subscriber=True)
+        )
+        wants_positioning = namespace.force_positioning or request.positioned or may_recover
+        sees_joins = namespace.force_push_join_leave or (
+            request.join_leave and permissions.may_see_presence(caller, topic, namespace, is_subscriber=True)
+        )
+        return Subscription(
+            topic=topic,
+            namespace=namespace,
+            connection=self._connection,
+            codec=self._connection.codec,
+            info=structs.replace(self._info, chan_info=chan_info) if len(chan_info) else self._info,
+            is_server_side=is_server_side,
+            is_recoverable=namespace.keeps_history and may_recover,
+            is_positioned=namespace.keeps_history and wants_positioning,
+            wants_join_leave=namespace.join_leave and sees_joins,
+            wants_topic_id=bool(request.flag & WANTS_TOPIC_ID),
+            expires_at=expires_at,
+            data=data,
+            on_lost_position=self._lose_position,
+        )
+
+    # ── Publish, history, presence, RPC ───────────────────────────────────────────────────────
+
+    async def _publish(self, command_id: int, request: PublishRequest) -> None:
+        node, caller = self._node, self._caller
+        topic = TopicName.parse(request.channel)
+        namespace = node.namespaces.get_for(topic)
+        is_subscriber = self._subscriptions.is_live(topic.text)
+        if not await node.permissions.may_publish(caller, topic, namespace, is_subscriber=is_subscriber):
+            raise CommandError(ErrorCode.PERMISSION_DENIED, f"publish in {topic}")
+        data = bytes(request.data)
+        if not data:
+            raise CommandError(ErrorCode.BAD_REQUEST, f"publication in {topic} without data")
+        if namespace.on_publish is not None:
+            replaced = await node.hooks.call(namespace.on_publish, caller, topic, data)
+            data = data if replaced is None else replaced
+        await node.publisher.publish(topic, data, info=self._info)
+        self._connection.send(Reply(id=command_id, publish=PublishResult()))
+
+    async def _history(self, command_id: int, request: HistoryRequest) -> None:
+        topic = TopicName.parse(request.channel)
+        namespace = self._node.namespaces.get_for(topic)
+        is_subscriber = self._subscriptions.is_live(topic.text)
+        policy = history_policy(namespace)
+        if policy is None:
+            raise CommandError(ErrorCode.NOT_AVAILABLE, f"{topic} keeps no history")
+        may_read = self._node.permissions.may_read_history
+        if not may_read(self._caller, topic, namespace, is_subscriber=is_subscriber):
+            raise CommandError(ErrorCode.PERMISSION_DENIED, f"history of {topic}")
+        history = await self._node.layer.history(
+            topic.text,
+            policy=policy,
+            since=request.since,
+            limit=None if request.limit < 0 else request.limit,
+            reverse=request.reverse,
+        )
+        if request.since is not None and request.since.epoch not in ("", history.top.epoch):
+            raise CommandError(ErrorCode.UNRECOVERABLE_POSITION, f"{topic} has another epoch")
+        result = HistoryResult(
+            publications=history.publications, epoch=history.top.epoch, offset=history.top.offset
+        )
+        self._connection.send(Reply(id=command_id, history=result))
+
+    async def _presence(self, command_id: int, request: PresenceRequest) -> None:
+        topic = self._topic_with_presence(request.channel)
+        members = await self._node.presence.members(topic.text)
+        self._connection.send(Reply(id=command_id, presence=PresenceResult(presence=members)))
+
+    async def _presence_stats(self, command_id: int, request: PresenceStatsRequest) -> None:
+        topic = self._topic_with_presence(request.channel)
+        stats = await self._node.presence.stats(topic.text)
+        result = PresenceStatsResult(num_clients=stats.clients, num_users=stats.users)
+        self._connection.send(Reply(id=command_id, presence_stats=result))
+
+    def _topic_with_presence(self, text: str) -> TopicName:
+        topic = TopicName.parse(text)
+        namespace = self._node.namespaces.get_for(topic)
+        if not namespace.presence:
+            raise CommandError(ErrorCode.NOT_AVAILABLE, f"{topic} keeps no presence")
+        is_subscriber = self._subscriptions.is_live(topic.text)
+        may_see = self._node.permissions.may_see_presence
+        if not may_see(self._caller, topic, namespace, is_subscriber=is_subscriber):
+            raise CommandError(ErrorCode.PERMISSION_DENIED, f"presence of {topic}")
+        return topic
+
+    async def _rpc(self, command_id: int, request: RpcRequest) -> None:
+        node = self._node
+        result = await node.methods.call(node.hooks, self._caller, request.method, bytes(request.data))
+        self._connection.send(Reply(id=command_id, rpc=RpcResult(data=Raw(result))))
+
+    # ── From the server ───────────────────────────────────────────────────────────────────────
+
+    def send_message(self, data: bytes) -> None:
+        """Data for this client alone, outside of any topic."""
+        self._push(Push(message=ServerMessage(data=Raw(data))))
+
+    def subscribe(self, topic: str) -> None:
+        """Subscribes the client by the server's will. Raises CommandError for a bad or unknown topic."""
+        subscription = self._server_side_one(topic, SubscriptionOptions())
+        self._connection.submit(lambda: self._subscribe_by_server(subscription))
+
+    async def _subscribe_by_server(self, subscription: Subscription) -> None:
+        if self._phase is not Phase.CONNECTED or self._subscriptions.get(subscription.topic.text):
+            return
+        result = await self._subscriptions.open(subscription, SubscribeRequest())
+        subscribed = Subscribed(
+            recoverable=result.recoverable,
+            epoch=result.epoch,
+            offset=result.offset,
+            positioned=result.positioned,
+            data=result.data,
+        )
+        self._push(Push(channel=subscription.topic.text, subscribe=subscribed))
+        self._subscriptions.go_live(subscription)
+        await self._subscriptions.announce(subscription, self._caller)
+
+    def unsubscribe(self, topic: str, code: UnsubscribeCode = UnsubscribeCode.SERVER) -> None:
+        """Ends the client's subscription, whoever began it, and tells the client why."""
+        self._connection.submit(lambda: self._unsubscribe_by_server(topic, code))
+
+    async def _unsubscribe_by_server(self, topic: str, code: UnsubscribeCode) -> None:
+        subscription = self._subscriptions.get(topic)
+        if subscription is None:
+            return
+        await self._subscriptions.end(subscription, self._caller)
+        self._push(Push(channel=topic, unsubscribe=Unsubscribed(code=code, reason=code.text)))
+
+    def refresh(self, expires_at: float | None) -> None:
+        """Sets when the connection ends (Unix seconds; None: never) and tells the client."""
+        self._expires_at = expires_at
+        self._set_expiry_timer()
+        ttl = self._ttl_seconds()
+        self._push(Push(refresh=Refreshed(expires=ttl is not None, ttl=ttl or 0)))
+
+    def disconnect(self, code: CloseCode) -> None:
+        """Closes the connection; what it held is let go of in close(), which the pump calls."""
+        if self._phase is not Phase.CLOSED:
+            self._phase = Phase.CLOSED
+            self._connection.close(code)
+
+    async def close(self) -> None:
+        """Called once, when the socket is gone: leaves every topic."""
+        self._phase = Phase.CLOSED
+        self._node.sessions.close(self)
+        await self._leave_all()
+
+    async def _leave_all(self) -> None:
+        for subscription in self._subscriptions:
+            try:
+                await self._subscriptions.end(subscription, self._caller)
+            except Exception:  # noqa: BLE001  # One topic that fails must not keep the others.
+                logger.exception("leaving failed", extra={"topic": subscription.topic.text})
+
+    def _lose_position(self, subscription: Subscription) -> None:
+        self.unsubscribe(subscription.topic.text, UnsubscribeCode.INSUFFICIENT_STATE)
+
+    def _push(self, push: Push) -> None:
+        if self._phase is Phase.CONNECTED:
+            self._connection.send(Reply(push=push))
+
+    # ── Time ──────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def next_deadline(self) -> float | None:
+        """When to call tick() at the latest, in monotonic seconds."""
+        deadlines = (
+            self._connect_by,
+            self._ping_at,
+            self._pong_by,
+            self._expire_by,
+            self._topics_expire_by,
+        )
+        return min((deadline for deadline in deadlines if deadline is not None), default=None)
+
+    def tick(self) -> None:
+        """Does what is due. Too early is harmless."""
+        if self._phase is Phase.CLOSED:
+            return
+        now = self._node.monotonic()
+        if _is_due(self._connect_by, now):
+            self.disconnect(CloseCode.STALE)
+        elif _is_due(self._pong_by, now):
+            self.disconnect(CloseCode.NO_PONG)
+        elif _is_due(self._expire_by, now):
+            self.disconnect(CloseCode.EXPIRED)
+        else:
+            if _is_due(self._topics_expire_by, now):
+                self._end_expired_topics()
+            if _is_due(self._ping_at, now):
+                self._ping(now)
+
+    def _start_timers(self) -> None:
+        self._connect_by = None
+        self._set_expiry_timer()
+        interval = self._node.limits.ping_interval_seconds
+        if interval > 0:
+            # Clients that came at once, after a deploy say, are not all pinged at once.
+            self._ping_at = self._node.monotonic() + interval * (0.5 + 0.5 * self._node.rng.random())
+
+    def _ping(self, now: float) -> None:
+        limits = self._node.limits
+        self._connection.send(PING)
+        self._ping_at = now + limits.ping_interval_seconds
+        if limits.pong_timeout_seconds > 0:
+            self._pong_by = now + limits.pong_timeout_seconds
+
+    def _set_expiry_timer(self) -> None:
+        self._expire_by = self._deadline_for(self._expires_at)
+
+    def _watch_expiries(self) -> None:
+        deadlines = [self._deadline_for(each.expires_at) for each in self._subscriptions]
+        self._topics_expire_by = min(
+            (deadline for deadline in deadlines if deadline is not None), default=None
+        )
+
+    def _end_expired_topics(self) -> None:
+        latest = self._node.clock() - self._node.limits.expiry_grace_seconds
+        for subscription in self._subscriptions:
+            if subscription.expires_at is not None and subscription.expires_at <= latest:
+                # Ending takes a moment; until then it must not count as due again.
+                subscription.expires_at = None
+                self.unsubscribe(subscription.topic.text, UnsubscribeCode.EXPIRED)
+        self._watch_expiries()
+
+    def _deadline_for(self, expires_at: float | None) -> float | None:
+        """When the grace time of an expiry (Unix seconds) runs out, in monotonic seconds."""
+        if expires_at is None:
+            return None
+        remaining = expires_at - self._node.clock() + self._node.limits.expiry_grace_seconds
+        return self._node.monotonic() + remaining
+
+
+def _override(namespace: Namespace, override: Mapping[str, Override]) -> Namespace:
+    if not override:
+        return namespace
+    try:
+        return namespace.with_overrides({option: each.value for option, each in override.items()})
+    except ConfigurationError as error:
+        # The signature is right, so the fault is the token's maker's; the client cannot mend it.
+        raise CommandError(ErrorCode.PERMISSION_DENIED, f"override in a token: {error}") from error
+
+
+def _is_due(deadline: float | None, now: float) -> bool:
+    return deadline is not None and deadline <= now
