@@ -1,0 +1,1 @@
+"""Tests and benchmarks. They mirror the source."""

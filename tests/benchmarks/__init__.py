@@ -1,0 +1,19 @@
+"""Benchmarks: what one core of the server gives. `python -m tests.benchmarks`, or `make bench`.
+
+    __main__.py   the command           processes.py  servers: start, CPU time, memory, end
+    measures.py   what is measured      load.py       the clients, on frames.py
+    report.py     figures and tables    floor.py      the least that a Python server can do
+    machine.py    what it ran on        settings.py   Django settings of the measured server
+    results/      the last full run     test_harness.py  the harness counts right
+
+How figures come about:
+- The server has one core and the load another. The server works as fast as it is asked to; a figure is
+  the CPU time its process used, user and system apart (/proc/PID/stat), divided by the units of work.
+  The sum of the two is exact to the kernel's tick of 10 ms; their split is sampled once per tick, so that
+  a figure from one second of CPU has an error of some percent.
+- What is compared is measured in turn, round by round: server and floor with one publication outstanding,
+  then both with eight. With one, the server waits for its publisher now and then; with eight it is
+  saturated, and may put what arrives together into one write. The floor never does.
+- A run counts: every publication must have reached every subscriber, every request its answer, and no
+  connection may have been lost, else there is no figure.
+"""

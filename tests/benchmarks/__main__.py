@@ -1,0 +1,128 @@
+"""The command: picks measures and servers, runs them, prints the table and stores it."""
+
+import argparse
+import os
+import shlex
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from tests.benchmarks import measures
+from tests.benchmarks.load import LoadError
+from tests.benchmarks.machine import Origin
+from tests.benchmarks.measures import Plan, Sizes
+from tests.benchmarks.processes import ROOT, Cores, ServerError, ServerName, allow_open_files
+from tests.benchmarks.report import Figure, Report
+
+RESULTS = Path(__file__).parent / "results"
+
+MEASURES: dict[str, Callable[[Plan], Awaitable[list[Figure]]]] = {
+    "fanout": measures.fan_out,
+    "path": measures.path,
+    "connect": measures.connect,
+    "publish": measures.publish,
+    "idle": measures.idle,
+}
+
+# daphne is there for the record, without bars: it gets as much time as its figures need, not more.
+FULL: dict[ServerName, Sizes] = {
+    "serve": Sizes(subscribers=1_000, window_seconds=2, rounds=4, idle_connections=10_000, connects=3_000),
+    "daphne": Sizes(subscribers=1_000, window_seconds=2, rounds=2, idle_connections=2_000, connects=1_000),
+}
+QUICK: dict[ServerName, Sizes] = {
+    "serve": Sizes(subscribers=1_000, window_seconds=0.6, rounds=2, idle_connections=1_000, connects=500),
+    "daphne": Sizes(subscribers=200, window_seconds=0.6, rounds=1, idle_connections=300, connects=200),
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run what the command line asks for; 1 when a measure failed, which a missed bar is not."""
+    options = _parse(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # So that servers are ended on the way out.
+    sizes = QUICK if options.quick else FULL
+    began = time.monotonic()
+    figures: list[Figure] = []
+    failures: list[str] = []
+    try:
+        allow_open_files(max(size.idle_connections for size in sizes.values()) + 1_000)
+    except ServerError as error:
+        _progress(str(error))
+        return 1
+    cores = _pin_to_cores()
+    for server in options.servers:
+        for name in options.only:
+            plan = Plan(
+                server=server,
+                sizes=sizes[server],
+                cores=cores,
+                has_bars=server == "serve",
+                progress=lambda text, server=server: _progress(f"{server}: {text}"),  # type: ignore[misc]
+            )
+            try:
+                figures += uvloop.run(_finish(MEASURES[name], plan))
+            except (LoadError, ServerError, TimeoutError) as error:
+                # The other measures still tell something; the report and the exit status say what is missing.
+                failures.append(f"{server}, {name}: {str(error) or 'out of time'}")
+                _progress(f"Failed: {failures[-1]}")
+    report = Report(
+        origin=Origin.here_and_now(ROOT),
+        command=shlex.join(["python", "-m", "tests.benchmarks", *arguments]),
+        seconds=time.monotonic() - began,
+        figures=figures,
+        failures=failures,
+    )
+    print(report.as_text())
+    if options.json:
+        options.json.write_text(report.as_json())
+    elif set(options.only) == set(MEASURES):
+        report.store(RESULTS)
+    return 1 if failures else 0
+
+
+async def _finish(measure: Callable[[Plan], Awaitable[list[Figure]]], plan: Plan) -> list[Figure]:
+    return await measure(plan)
+
+
+def _parse(arguments: Sequence[str]) -> Any:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks",
+        description="Measure the server's CPU time and memory per unit of work. Needs Linux.",
+    )
+    parser.add_argument("--quick", action="store_true", help="small numbers, under a minute, rough figures")
+    parser.add_argument("--only", metavar="NAME,...", default=",".join(MEASURES), help=", ".join(MEASURES))
+    parser.add_argument("--server", choices=["serve", "daphne", "both"], default="both")
+    parser.add_argument(
+        "--json", metavar="PATH", type=Path, help="write the result there and not to results/"
+    )
+    options = parser.parse_args(arguments)
+    options.only = options.only.split(",")
+    if unknown := [name for name in options.only if name not in MEASURES]:
+        parser.error(f"unknown measure {', '.join(unknown)}; there are {', '.join(MEASURES)}")
+    options.servers = ["serve", "daphne"] if options.server == "both" else [options.server]
+    if sys.platform != "linux":
+        parser.error(
+            "CPU time and memory are read from /proc: run this on Linux, in a container for instance"
+        )
+    return options
+
+
+def _pin_to_cores() -> Cores | None:
+    cores = Cores.choose()
+    if not cores.are_apart:
+        _progress("There is only one core: server and load share it, and rates per second mean little.")
+        return None
+    os.sched_setaffinity(0, {cores.load})
+    return cores
+
+
+def _progress(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,215 @@
+"""The measured processes: start, wait until ready, read CPU time and memory, end. Linux only (/proc)."""
+
+import asyncio
+import os
+import resource
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+ROOT = Path(__file__).resolve().parents[2]
+SETTINGS_MODULE = "tests.benchmarks.settings"
+WEBSOCKET_PATH = "/connection/websocket"
+
+ServerName = Literal["serve", "daphne", "floor"]
+
+_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_READY_WITHIN_SECONDS = 30
+
+
+class ServerError(Exception):
+    """A server did not come up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cpu:
+    """CPU seconds of a process, all threads together.
+
+    The sum is exact; the kernel finds the split by sampling at each tick of its clock.
+    """
+
+    user: float
+    system: float
+
+    @property
+    def total(self) -> float:
+        return self.user + self.system
+
+    def __sub__(self, earlier: "Cpu") -> "Cpu":
+        return Cpu(self.user - earlier.user, self.system - earlier.system)
+
+    def __add__(self, other: "Cpu") -> "Cpu":
+        return Cpu(self.user + other.user, self.system + other.system)
+
+
+@dataclass(frozen=True, slots=True)
+class Cores:
+    """Which core runs the server and which the load."""
+
+    server: int
+    load: int
+
+    @classmethod
+    def choose(cls) -> "Cores":
+        """Take the first and the last core this process may use."""
+        allowed = sorted(os.sched_getaffinity(0))
+        return cls(allowed[0], allowed[-1])
+
+    @property
+    def are_apart(self) -> bool:
+        return self.server != self.load
+
+
+class Server:
+    """A running server process."""
+
+    def __init__(self, name: ServerName, port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+        self.name = name
+        self.port = port
+        self._process = process
+        self._log = log
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def cpu(self) -> Cpu:
+        """Return the CPU time used since the process started."""
+        # The second field is the program's name in brackets and may hold spaces.
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return Cpu(int(fields[11]) / _TICKS_PER_SECOND, int(fields[12]) / _TICKS_PER_SECOND)
+
+    def resident_bytes(self) -> int:
+        """Return the memory that is in RAM now."""
+        return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * _PAGE_BYTES
+
+    def output(self) -> str:
+        """Return the end of what the process has printed."""
+        return self._log.read_text(errors="replace")[-2000:]
+
+    async def wait_until_ready(self) -> None:
+        """Return when the server accepts work; ServerError when it does not."""
+        for _ in range(_READY_WITHIN_SECONDS * 20):
+            if self._process.poll() is not None:
+                break
+            if await self._answers():
+                return
+            await asyncio.sleep(0.05)
+        raise ServerError(
+            f"{self.name} was not ready on port {self.port} within {_READY_WITHIN_SECONDS} s. It printed:\n"
+            f"{self.output()}"
+        )
+
+    def end(self) -> None:
+        """Kill the process. Nothing in it is worth a graceful stop."""
+        self._process.kill()
+        self._process.wait()
+
+    async def _answers(self) -> bool:
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        except OSError:
+            return False
+        try:
+            if self.name == "floor":
+                return True
+            writer.write(b"GET /health/ready HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+            async with asyncio.timeout(5):
+                return b" 200 " in await reader.readline()
+        except (OSError, TimeoutError):
+            return False
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def running(
+    name: ServerName, *, arguments: Sequence[str] = (), cores: Cores | None = None
+) -> AsyncIterator[Server]:
+    """Give a ready server with a database of its own, on a core of its own; kill it at the end."""
+    port = _free_port()
+    command = [sys.executable, *_COMMANDS[name], *arguments]
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
+        environment = {
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": SETTINGS_MODULE,
+            "DATABASE_URL": f"sqlite:///{folder}/db.sqlite3",
+            "PYTHONPATH": str(ROOT),
+            "PYTHONUNBUFFERED": "1",
+        }
+        log = Path(folder, "output")
+        if name != "floor":
+            _migrate(environment, log)
+        with _only_core(cores):
+            process = _start([part.replace("PORT", str(port)) for part in command], environment, log)
+        server = Server(name, port, process, log)
+        try:
+            await server.wait_until_ready()
+            yield server
+        finally:
+            server.end()
+
+
+def allow_open_files(count: int) -> None:
+    """Raise the limit on open files for this process and those it starts; ServerError if it cannot be."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < count:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (count, max(hard, count)))
+        except (ValueError, OSError):
+            raise ServerError(
+                f"The limit on open files is {hard}; {count} are needed. Raise it (ulimit -Hn {count}), "
+                "or run with --quick, which opens fewer connections."
+            ) from None
+
+
+_COMMANDS: dict[ServerName, list[str]] = {
+    "serve": ["manage.py", "serve", "--host", "127.0.0.1", "--port", "PORT"],
+    "daphne": ["-m", "daphne", "-b", "127.0.0.1", "-p", "PORT", "-v", "0", "project.asgi:application"],
+    "floor": ["-m", "tests.benchmarks.floor", "--port", "PORT"],
+}
+
+
+@contextmanager
+def _only_core(cores: Cores | None) -> Iterator[None]:
+    """Let what is started inside inherit the server's core; the load keeps its own."""
+    if cores is None:
+        yield
+        return
+    os.sched_setaffinity(0, {cores.server})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, {cores.load})
+
+
+def _start(command: Sequence[str], environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+        )
+
+
+def _migrate(environment: dict[str, str], log: Path) -> None:
+    # Blocks the loop, on which nothing else happens before a server is up.
+    process = _start([sys.executable, "manage.py", "migrate", "--verbosity=0"], environment, log)
+    try:
+        code = process.wait(60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        code = process.wait()
+    if code:
+        raise ServerError(f"`manage.py migrate` ended with {code}. It printed:\n{log.read_text()[-2000:]}")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
