@@ -83,41 +83,30 @@ _CHAT_STATUS: dict[type[ChatError], HTTPStatus] = {
 
 def install(api: NinjaAPI) -> None:
     """Gives every exception that leaves a view of `api` the one shape."""
+    for kind in (Exception, ApiError, ChatError, AuthenticationError, ValidationError, HttpError):
+        api.add_exception_handler(kind, _answer)
 
-    def answer_api_error(request: HttpRequest, error: ApiError) -> HttpResponse:
-        return error_response(error.status, error.code, error.message)
 
-    def answer_chat_error(request: HttpRequest, error: ChatError) -> HttpResponse:
-        return error_response(_CHAT_STATUS[type(error)], error.code, str(error))
-
-    def answer_unauthenticated(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
-        return error_response(*NOT_SIGNED_IN)
-
-    def answer_invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
-        return error_response(HTTPStatus.BAD_REQUEST, "invalid_request", _describe(error.errors))
-
-    def answer_too_large(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
-        return error_response(*TOO_LARGE)
-
-    def answer_http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
-        # Ninja's own, for a body that is not JSON.
-        return error_response(
-            HTTPStatus(error.status_code),
-            "bad_request",
-            f"{str(error).rstrip('.')}: expected one JSON object in UTF-8. Mend it and send it again.",
-        )
-
-    def answer_unexpected(request: HttpRequest, error: Exception) -> HttpResponse:
-        logger.error("%s %s failed", request.method, request.path, exc_info=error)
-        return error_response(*INTERNAL)
-
-    api.add_exception_handler(ApiError, answer_api_error)
-    api.add_exception_handler(ChatError, answer_chat_error)
-    api.add_exception_handler(AuthenticationError, answer_unauthenticated)
-    api.add_exception_handler(ValidationError, answer_invalid)
-    api.add_exception_handler(RequestDataTooBig, answer_too_large)
-    api.add_exception_handler(HttpError, answer_http_error)
-    api.add_exception_handler(Exception, answer_unexpected)
+def _answer(request: HttpRequest, error: Exception | type[Exception]) -> HttpResponse:
+    match error:
+        case ApiError():
+            return error_response(error.status, error.code, error.message)
+        case ChatError():
+            return error_response(_CHAT_STATUS[type(error)], error.code, str(error))
+        case AuthenticationError():
+            return error_response(*NOT_SIGNED_IN)
+        case ValidationError():
+            return error_response(HTTPStatus.BAD_REQUEST, "invalid_request", _describe(error.errors))
+        case HttpError():
+            # Ninja's own, for a body that is not JSON.
+            return error_response(
+                HTTPStatus(error.status_code),
+                "bad_request",
+                f"{str(error).rstrip('.')}: expected one JSON object in UTF-8. Mend it and send it again.",
+            )
+        case _:
+            logger.error("a view crashed", exc_info=error if isinstance(error, Exception) else None)
+            return error_response(*INTERNAL)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponseBase:

@@ -9,7 +9,7 @@ import msgspec
 from asgiref.sync import iscoroutinefunction
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponseBase
-from django.urls import URLPattern
+from django.urls import URLPattern, URLResolver
 from ninja.parser import Parser
 
 from api.errors import TOO_LARGE, error_response, method_not_allowed
@@ -27,9 +27,9 @@ class JsonParser(Parser):
         return msgspec.json.decode(request.body, type=dict[str, Any])
 
 
-def guard(pattern: URLPattern) -> URLPattern:
+def guard(pattern: URLPattern | URLResolver) -> URLPattern | URLResolver:
     """Puts the guard before a pattern's view. Ninja's plain pages (its docs) stay as they are."""
-    if iscoroutinefunction(pattern.callback):
+    if isinstance(pattern, URLPattern) and iscoroutinefunction(pattern.callback):
         pattern.callback = _guarded(pattern.callback)
     return pattern
 

@@ -1,5 +1,6 @@
 """For a developer's own machine: debug pages, plain HTTP, secrets that everybody knows."""
 
+from project.settings import environment
 from project.settings.base import *
 
 DEBUG = True

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -175,7 +175,7 @@ TOKEN_HMAC_SECRET = Variable(
     "a fixed one in development",
 )
 # Each becomes the key of settings.REALTIME that its name has after the prefix.
-REALTIME: tuple[Variable[object], ...] = (
+REALTIME: tuple[Variable[Any], ...] = (
     TOKEN_HMAC_SECRET,
     Variable(
         "REALTIME_ALLOWED_ORIGINS",
@@ -233,7 +233,7 @@ REALTIME: tuple[Variable[object], ...] = (
     Variable("REALTIME_SHUTDOWN_SPREAD", SECONDS, 5, "How long a stopping server spreads the closing over."),
 )
 
-VARIABLES: tuple[Variable[object], ...] = (
+VARIABLES: tuple[Variable[Any], ...] = (
     HOST,
     PORT,
     SECRET_KEY,

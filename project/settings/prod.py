@@ -1,5 +1,6 @@
 """For production: no defaults for secrets, HTTPS, compressed and hashed static files."""
 
+from project.settings import environment
 from project.settings.base import *
 
 DEBUG = False

@@ -1,5 +1,6 @@
 """Rooms and messages in Django's admin: rooms to edit, messages to read, search and remove."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -32,7 +33,9 @@ class RoomAdmin(admin.ModelAdmin[Room]):
         # The slug names the room's topics: a new one would leave everybody in the old ones.
         return self.readonly_fields if obj is None else (*self.readonly_fields, "slug")
 
-    def get_prepopulated_fields(self, request: HttpRequest, obj: Room | None = None) -> dict[str, list[str]]:
+    def get_prepopulated_fields(
+        self, request: HttpRequest, obj: Room | None = None
+    ) -> dict[str, Sequence[str]]:
         return {"slug": ["name"]} if obj is None else {}
 
     def save_model(self, request: HttpRequest, obj: Room, form: ModelForm[Room], change: bool) -> None:  # noqa: FBT001 -- Django's signature
