@@ -70,4 +70,8 @@ def history_policy(namespace: Namespace) -> HistoryPolicy | None:
     """What the layer is to keep of the namespace's topics; None: no log."""
     if not namespace.keeps_history:
         return None
-    return HistoryPolicy(size=namespace.history_size, ttl_seconds=namespace.history_ttl)
+    return HistoryPolicy(
+        size=namespace.history_size,
+        ttl_seconds=namespace.history_ttl,
+        meta_ttl_seconds=namespace.history_meta_ttl,
+    )

@@ -14,10 +14,14 @@ Event: TypeAlias = Publication | Joined | Left
 
 @dataclass(frozen=True, slots=True)
 class HistoryPolicy:
-    """What a topic's log keeps: the newest `size` publications, until `ttl_seconds` after the last one."""
+    """What a topic's log keeps: the newest `size` publications, until `ttl_seconds` after the last one.
+
+    The position outlives them: until `meta_ttl_seconds` after the log was last written or read.
+    """
 
     size: int
     ttl_seconds: float
+    meta_ttl_seconds: float = 86_400
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,17 +8,14 @@ from realtime.messages import Position, Publication
 
 
 class TopicLog:
-    """Keeps the newest `policy.size` publications until `policy.ttl_seconds` after the last one.
+    """Keeps what its HistoryPolicy says. `now` is in the seconds of one clock."""
 
-    The offset outlives the publications: who comes back after they expired sees that it missed some.
-    """
-
-    __slots__ = ("_expires_at", "_publications", "epoch", "offset", "touched_at")
+    __slots__ = ("_expires_at", "_forget_at", "_publications", "epoch", "offset")
 
     def __init__(self, epoch: str, now: float) -> None:
         self.epoch = epoch
         self.offset = 0
-        self.touched_at = now
+        self._forget_at = now
         self._publications: deque[Publication] = deque()
         self._expires_at = now
 
@@ -37,15 +34,18 @@ class TopicLog:
         """`publication.offset` must be `next_offset`."""
         self.expire(now)
         self.offset = publication.offset
-        self.touched_at = now
+        self._forget_at = now + policy.meta_ttl_seconds
         self._expires_at = now + policy.ttl_seconds
         self._publications.append(publication)
         while len(self._publications) > policy.size:
             self._publications.popleft()
 
-    def read(self, *, since: Position | None, limit: int | None, reverse: bool, now: float) -> History:
+    def read(
+        self, policy: HistoryPolicy, now: float, *, since: Position | None, limit: int | None, reverse: bool
+    ) -> History:
+        """See TopicLayer.history."""
         self.expire(now)
-        self.touched_at = now
+        self._forget_at = now + policy.meta_ttl_seconds
         held = self._publications
         if not held:
             return History([], self.top)
@@ -65,3 +65,7 @@ class TopicLog:
     def expire(self, now: float) -> None:
         if self._publications and now >= self._expires_at:
             self._publications.clear()
+
+    def is_forgettable(self, now: float) -> bool:
+        """Whether the position, too, has outlived its time."""
+        return now >= self._forget_at and not self._publications

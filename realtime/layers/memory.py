@@ -26,20 +26,17 @@ SWEEP_INTERVAL_SECONDS = 60
 class MemoryTopicLayer(InMemoryChannelLayer):  # type: ignore[misc]  # Channels ships no types.
     """Implements TopicLayer (realtime/layers/base.py) for a single process.
 
-    `meta_ttl_seconds`: how long an idle topic keeps its epoch and offset. `clock` gives seconds and
-    `new_epoch` a short random text; both are for tests.
+    `clock` gives seconds and `new_epoch` a short random text; both are for tests.
     """
 
     def __init__(
         self,
         *,
-        meta_ttl_seconds: float = 86_400,
         clock: Callable[[], float] = time.monotonic,
         new_epoch: Callable[[], str] = lambda: secrets.token_urlsafe(4),
         **channel_options: Any,
     ) -> None:
         super().__init__(**channel_options)
-        self._meta_ttl_seconds = meta_ttl_seconds
         self._clock = clock
         self._new_epoch = new_epoch
         self._logs: dict[str, TopicLog] = {}
@@ -95,7 +92,9 @@ class MemoryTopicLayer(InMemoryChannelLayer):  # type: ignore[misc]  # Channels 
         reverse: bool = False,
     ) -> History:
         now = self._clock()
-        return self._log_of(topic, now).read(since=since, limit=limit, reverse=reverse, now=now)
+        return self._log_of(topic, now).read(
+            policy, now, since=since, limit=limit, reverse=reverse
+        )
 
     async def remove_history(self, topic: str) -> None:
         if topic in self._logs:
@@ -113,8 +112,7 @@ class MemoryTopicLayer(InMemoryChannelLayer):  # type: ignore[misc]  # Channels 
         self._sweep_at = now + SWEEP_INTERVAL_SECONDS
         for topic, log in list(self._logs.items()):
             log.expire(now)
-            is_idle = now - log.touched_at >= self._meta_ttl_seconds
-            if is_idle and not len(log) and topic not in self._subscribed:
+            if topic not in self._subscribed and log.is_forgettable(now):
                 del self._logs[topic]
         for key, (forget_at, _) in list(self._repeats.items()):
             if forget_at <= now:

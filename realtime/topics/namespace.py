@@ -46,6 +46,8 @@ class Namespace:
     # The log: how many publications it keeps, and how long after the last one.
     history_size: int = 0
     history_ttl: float = 0
+    # How long an idle topic keeps its position, so that whoever comes back learns what it missed.
+    history_meta_ttl: float = 86_400
     # Recovery for every subscriber, asked for or not: of the whole gap, or of the newest only.
     force_recovery: bool = False
     force_recovery_mode: Literal["stream", "cache"] = "stream"
@@ -128,10 +130,10 @@ class Namespace:
                 problems.append(f"{field.name} is {value!r}, expected True or False.")
             elif field.name in HOOKS and value is not None and not callable(value):
                 problems.append(f"{field.name} is {value!r}, expected a function (or None).")
-        for option in ("history_size", "history_ttl"):
+        for option in ("history_size", "history_ttl", "history_meta_ttl"):
             value = getattr(self, option)
             if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-                unit = "seconds" if option == "history_ttl" else "publications"
+                unit = "publications" if option == "history_size" else "seconds"
                 problems.append(f"{option} is {value!r}, expected a number of {unit}, 0 or more.")
         if not isinstance(self.history_size, int):
             problems.append(f"history_size is {self.history_size!r}, expected a whole number.")
@@ -162,6 +164,11 @@ class Namespace:
             problems.append(
                 f"history_size is {self.history_size} and history_ttl is {self.history_ttl}; "
                 "set both to keep a log, or neither."
+            )
+        if self.history_meta_ttl < self.history_ttl:
+            problems.append(
+                f"history_meta_ttl is {self.history_meta_ttl}, less than history_ttl ({self.history_ttl}): "
+                "a log needs its position; make history_meta_ttl larger."
             )
         for option in ("force_recovery", "force_positioning"):
             if getattr(self, option) and not self.keeps_history:

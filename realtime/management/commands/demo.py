@@ -1,5 +1,6 @@
 """`manage.py demo`: accounts, rooms and messages to try Switchboard with. Running it again adds nothing."""
 
+import logging
 from argparse import ArgumentParser
 from dataclasses import dataclass
 from typing import Any
@@ -86,6 +87,8 @@ class Command(BaseCommand):
                 "These settings are not for development (DEBUG is off), and the demo's passwords are "
                 "public. Use project.settings.dev, or add --force."
             )
+        # Nobody listens in this process, and the engine would say so for every message.
+        logging.getLogger("realtime.outbox").setLevel(logging.ERROR)
         if migrate:
             call_command("migrate", interactive=False, verbosity=0)
         with transaction.atomic():

@@ -1,0 +1,98 @@
+"""The native protocol in JSON: one object per line, payloads copied into it as they are. Pure."""
+
+import base64
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import Raw, structs
+
+from consumers.frames import TEXT, frame
+from realtime.codec import Batch
+from realtime.errors import CloseCode, Disconnect
+from realtime.messages import ClientInfo, Command, Joined, Left, Publication, Push, Reply
+
+
+class JsonCodec:
+    """Implements WireCodec (consumers/codec.py).
+
+    Payloads are opaque to the engine, and a client that speaks Protobuf may publish any bytes. What
+    is not JSON on one line would break the message around it, or forge parts of it; such a payload
+    goes out compacted where it is JSON, and else as a JSON string of its base64.
+    """
+
+    is_text = True
+
+    def __init__(self) -> None:
+        self._decoder = msgspec.json.Decoder(Command)
+        self._encoder = msgspec.json.Encoder()
+        self._checker = msgspec.json.Decoder(Raw)
+
+    def decode(self, message: bytes | str) -> list[Command]:
+        try:
+            return self._decoder.decode_lines(message)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+            raise Disconnect(CloseCode.BAD_REQUEST, f"malformed JSON: {error}") from error
+
+    def encode_reply(self, reply: Reply) -> bytes:
+        if reply.push is not None:
+            return self.encode_push(reply.push)
+        if reply.subscribe is not None:
+            reply.subscribe.publications = self._publications(reply.subscribe.publications)
+        elif reply.history is not None:
+            reply.history.publications = self._publications(reply.history.publications)
+        elif reply.connect is not None:
+            for result in reply.connect.subs.values():
+                result.publications = self._publications(result.publications)
+        elif reply.presence is not None:
+            members = reply.presence.presence
+            reply.presence.presence = {client: self._info(info) for client, info in members.items()}
+        elif reply.rpc is not None:
+            reply.rpc.data = self._payload(reply.rpc.data)
+        return self._encoder.encode(reply)
+
+    def encode_push(self, push: Push) -> bytes:
+        if push.pub is not None:
+            push.pub = self._publication(push.pub)
+        elif push.join is not None:
+            push.join = Joined(self._info(push.join.info))
+        elif push.leave is not None:
+            push.leave = Left(self._info(push.leave.info))
+        elif push.message is not None:
+            push.message.data = self._payload(push.message.data)
+        return self._encoder.encode(Reply(push=push))
+
+    def join(self, messages: Sequence[bytes]) -> bytes:
+        return b"\n".join(messages)
+
+    def batch(self, messages: Sequence[bytes]) -> Batch:
+        return Batch(messages, b"".join([frame(message, TEXT) for message in messages]))
+
+    # ── Payloads ──────────────────────────────────────────────────────────────────────────────
+
+    def _publications(self, publications: list[Publication]) -> list[Publication]:
+        return [self._publication(publication) for publication in publications]
+
+    def _publication(self, publication: Publication) -> Publication:
+        data = self._payload(publication.data)
+        info = publication.info if publication.info is None else self._info(publication.info)
+        if data is publication.data and info is publication.info:
+            return publication
+        return structs.replace(publication, data=data, info=info)
+
+    def _info(self, info: ClientInfo) -> ClientInfo:
+        conn_info, chan_info = self._payload(info.conn_info), self._payload(info.chan_info)
+        if conn_info is info.conn_info and chan_info is info.chan_info:
+            return info
+        return structs.replace(info, conn_info=conn_info, chan_info=chan_info)
+
+    def _payload(self, payload: Raw) -> Raw:
+        """The payload itself where it is one line of JSON, as nearly always."""
+        if not len(payload):
+            return payload
+        data = bytes(payload)
+        try:
+            self._checker.decode(data)
+            data.decode()
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            return Raw(b'"' + base64.b64encode(data) + b'"')
+        return payload if b"\n" not in data else Raw(msgspec.json.format(data, indent=-1))

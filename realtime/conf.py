@@ -1,0 +1,176 @@
+"""The only reader of Django's settings: REALTIME, checked and typed. Defaults live in Limits and here."""
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings as django_settings
+
+from realtime.errors import ConfigurationError
+from realtime.limits import Limits
+from realtime.topics.namespace import Namespace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What REALTIME says, each value of the right type and in range."""
+
+    token_hmac_secret: str = ""
+    token_audience: str = ""
+    token_issuer: str = ""
+    # Patterns as of ALLOWED_ORIGINS; none: the page must come from the host that it connects to.
+    allowed_origins: tuple[str, ...] = ()
+    api_keys: tuple[str, ...] = ()
+    subscribe_to_personal_topic: bool = False
+    allow_anonymous_connect: bool = False
+    insecure_client: bool = False
+    namespaces: tuple[Namespace, ...] = ()
+    limits: Limits = Limits()
+    max_publication_bytes: int = 65_536
+    hook_threads: int = 4
+    shutdown_delay_seconds: float = 1
+    shutdown_spread_seconds: float = 5
+
+
+def load_settings() -> Settings:
+    """Raises ConfigurationError for the first thing that is wrong."""
+    return parse_settings(getattr(django_settings, "REALTIME", {}))
+
+
+def is_debug() -> bool:
+    return bool(django_settings.DEBUG)
+
+
+def parse_settings(realtime: Mapping[str, Any]) -> Settings:
+    """Pure: from the dict to Settings. Raises ConfigurationError."""
+    for name in realtime:
+        if name not in _KEYS:
+            close = difflib.get_close_matches(str(name), _KEYS, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(sorted(_KEYS))}."
+            raise ConfigurationError(f"REALTIME has an unknown key {name!r}; {hint}")
+    values = {_KEYS[name][0]: _KEYS[name][1](name, value) for name, value in realtime.items()}
+    limits = {name: values.pop(name) for name in list(values) if name in Limits.__dataclass_fields__}
+    settings = Settings(**values, limits=Limits(**limits))
+    _refuse_contradictions(settings)
+    return settings
+
+
+def _refuse_contradictions(settings: Settings) -> None:
+    limits = settings.limits
+    if 0 < limits.ping_interval_seconds <= limits.pong_timeout_seconds:
+        raise ConfigurationError(
+            f"REALTIME['PONG_TIMEOUT'] is {limits.pong_timeout_seconds} and PING_INTERVAL is "
+            f"{limits.ping_interval_seconds}: a pong must be due before the next ping; make PONG_TIMEOUT smaller."
+        )
+    if settings.max_publication_bytes > limits.slow_client_bytes:
+        raise ConfigurationError(
+            f"REALTIME['SLOW_CLIENT_BYTES'] is {limits.slow_client_bytes}, less than one publication may "
+            f"have ({settings.max_publication_bytes} bytes); make it larger."
+        )
+
+
+# ── Readers: one for each kind of value; they raise ConfigurationError ────────────────────────
+
+Reader = Callable[[str, Any], Any]
+
+
+def _wrong(name: str, value: object, expected: str) -> ConfigurationError:
+    return ConfigurationError(f"REALTIME[{name!r}] is {value!r}, expected {expected}.")
+
+
+def _secret(name: str, value: Any) -> str:
+    # Its value must not end up in a log by way of the error's text.
+    if not isinstance(value, str):
+        raise _wrong(name, type(value).__name__, "a text")
+    return value
+
+
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise _wrong(name, value, "a text")
+    return value
+
+
+def _flag(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _wrong(name, value, "True or False")
+    return value
+
+
+def _texts(name: str, value: Any) -> tuple[str, ...]:
+    if isinstance(value, str) or not all(isinstance(each, str) for each in _listed(name, value)):
+        raise _wrong(name, value, "a list of texts")
+    return tuple(value)
+
+
+def _secrets(name: str, value: Any) -> tuple[str, ...]:
+    if isinstance(value, str) or not all(isinstance(each, str) and each for each in _listed(name, value)):
+        raise _wrong(name, type(value).__name__, "a list of texts that are not empty")
+    return tuple(value)
+
+
+def _listed(name: str, value: Any) -> list[Any]:
+    if not isinstance(value, list | tuple | set | frozenset):
+        raise _wrong(name, type(value).__name__, "a list")
+    return list(value)
+
+
+def _origins(name: str, value: Any) -> tuple[str, ...]:
+    for origin in _texts(name, value):
+        if origin != "*" and "://" not in origin:
+            raise _wrong(name, value, "origins such as 'https://example.com', 'https://.example.com' or '*'")
+    return tuple(value)
+
+
+def _namespaces(name: str, value: Any) -> tuple[Namespace, ...]:
+    if not isinstance(value, Mapping) or not all(isinstance(each, Mapping) for each in value.values()):
+        raise _wrong(name, value, "a dict of dicts: {'news': {'history_size': 100, 'history_ttl': 300}}")
+    return tuple(Namespace.from_options(str(key), options) for key, options in value.items())
+
+
+def _number(unit: str, *, at_least: float, whole: bool) -> Reader:
+    kind = "a whole number" if whole else "a number"
+
+    def read(name: str, value: Any) -> Any:
+        is_number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+        if not is_number or value < at_least:
+            raise _wrong(name, value, f"{kind} of {unit}, at least {at_least:g}")
+        return value
+
+    return read
+
+
+def _seconds(at_least: float = 0) -> Reader:
+    return _number("seconds", at_least=at_least, whole=False)
+
+
+def _count(unit: str, at_least: int = 0) -> Reader:
+    return _number(unit, at_least=at_least, whole=True)
+
+
+# Key in REALTIME → field of Settings or Limits, and how its value is read.
+_KEYS: dict[str, tuple[str, Reader]] = {
+    "TOKEN_HMAC_SECRET": ("token_hmac_secret", _secret),
+    "TOKEN_AUDIENCE": ("token_audience", _text),
+    "TOKEN_ISSUER": ("token_issuer", _text),
+    "ALLOWED_ORIGINS": ("allowed_origins", _origins),
+    "API_KEYS": ("api_keys", _secrets),
+    "SUBSCRIBE_TO_PERSONAL_TOPIC": ("subscribe_to_personal_topic", _flag),
+    "ALLOW_ANONYMOUS_CONNECT": ("allow_anonymous_connect", _flag),
+    "INSECURE_CLIENT": ("insecure_client", _flag),
+    "NAMESPACES": ("namespaces", _namespaces),
+    "PING_INTERVAL": ("ping_interval_seconds", _seconds()),
+    "PONG_TIMEOUT": ("pong_timeout_seconds", _seconds()),
+    "CONNECT_TIMEOUT": ("connect_timeout_seconds", _seconds(at_least=0.1)),
+    "EXPIRY_GRACE": ("expiry_grace_seconds", _seconds()),
+    "MAX_MESSAGE_BYTES": ("max_message_bytes", _count("bytes", at_least=1024)),
+    "MAX_PUBLICATION_BYTES": ("max_publication_bytes", _count("bytes", at_least=1)),
+    "MAX_TOPICS_PER_CONNECTION": ("max_topics_per_connection", _count("topics", at_least=1)),
+    "MAX_CONNECTIONS": ("max_connections", _count("connections")),
+    "MAX_CONNECTIONS_PER_USER": ("max_connections_per_user", _count("connections")),
+    "SLOW_CLIENT_BYTES": ("slow_client_bytes", _count("bytes", at_least=65_536)),
+    "HOOK_THREADS": ("hook_threads", _count("threads", at_least=1)),
+    "SHUTDOWN_DELAY": ("shutdown_delay_seconds", _seconds()),
+    "SHUTDOWN_SPREAD": ("shutdown_spread_seconds", _seconds()),
+}

@@ -1,0 +1,200 @@
+"""Builds the objects that a process has one of, from the settings; holds the one global.
+
+Whoever needs the engine from outside (consumers, views, commands, features) asks `get_runtime()`.
+"""
+
+import asyncio
+import contextvars
+import random
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from channels.layers import get_channel_layer
+from django.db import close_old_connections
+
+from realtime.conf import Settings, load_settings
+from realtime.errors import CloseCode, ConfigurationError, PublishUnavailable
+from realtime.hooks import Hooks
+from realtime.hub import Hub
+from realtime.layers.base import Published, TopicLayer
+from realtime.node import Node
+from realtime.permissions import Permissions
+from realtime.presence.memory import MemoryPresence
+from realtime.publishing import Publisher
+from realtime.rpc import methods
+from realtime.sessions import Sessions
+from realtime.tokens import TokenSigner, TokenVerifier
+from realtime.topics.registry import NamespaceRegistry, namespaces
+
+# A publish that has not come back by then never will: the loop is stuck or gone.
+PUBLISH_TIMEOUT_SECONDS = 10
+
+
+def build_namespaces(settings: Settings) -> NamespaceRegistry:
+    """What the features registered, and the settings' on top. Raises ConfigurationError."""
+    registry = namespaces.copy()
+    for namespace in settings.namespaces:
+        registry.register(namespace)
+    return registry
+
+
+class Runtime:
+    """The engine of this process. `start()` binds it to the running loop; it may be called again."""
+
+    def __init__(self, settings: Settings, layer: TopicLayer) -> None:
+        self.settings = settings
+        self.layer = layer
+        self.is_draining = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        # Never more database connections for sessions than threads here, however many sockets.
+        self._hook_threads = ThreadPoolExecutor(settings.hook_threads, thread_name_prefix="realtime-hook")
+        registry = build_namespaces(settings)
+        hooks = Hooks(run_blocking=self._run_blocking)
+        self.hub = Hub(layer=layer, schedule=_call_soon)
+        self.publisher = Publisher(
+            layer=layer,
+            namespaces=registry,
+            clock_ms=lambda: time.time_ns() // 1_000_000,
+            max_bytes=settings.max_publication_bytes,
+        )
+        self.presence = MemoryPresence()
+        self.sessions = Sessions(limits=settings.limits)
+        self.token_signer = TokenSigner(
+            secret=settings.token_hmac_secret,
+            clock=time.time,
+            audience=settings.token_audience,
+            issuer=settings.token_issuer,
+        )
+        self.node = Node(
+            version=f"Switchboard {_own_version()}",
+            limits=settings.limits,
+            namespaces=registry,
+            layer=layer,
+            hub=self.hub,
+            publisher=self.publisher,
+            presence=self.presence,
+            tokens=TokenVerifier(
+                secret=settings.token_hmac_secret,
+                clock=time.time,
+                audience=settings.token_audience,
+                issuer=settings.token_issuer,
+            ),
+            methods=methods,
+            hooks=hooks,
+            permissions=Permissions(hooks=hooks, is_insecure=settings.insecure_client),
+            sessions=self.sessions,
+            clock=time.time,
+            monotonic=time.monotonic,
+            new_id=lambda: str(uuid.uuid4()),
+            rng=random.Random(),  # noqa: S311  # It spreads timers; nothing secret hangs on it.
+            allows_anonymous=settings.allow_anonymous_connect,
+            subscribes_to_personal_topic=settings.subscribe_to_personal_topic,
+        )
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a load balancer should send clients here."""
+        return self._loop is not None and not self.is_draining
+
+    def start(self) -> None:
+        """Called on the loop that serves the sockets, before anything else happens on it."""
+        self._loop = asyncio.get_running_loop()
+
+    async def drain(self) -> None:
+        """Turns unready, waits until load balancers have seen it, then closes all in a spread (3001)."""
+        self.is_draining = True
+        if len(self.sessions):
+            await asyncio.sleep(self.settings.shutdown_delay_seconds)
+        await self.sessions.drain(
+            code=CloseCode.SHUTDOWN,
+            spread_seconds=self.settings.shutdown_spread_seconds,
+            sleep=asyncio.sleep,
+        )
+
+    async def stop(self) -> None:
+        await self.layer.close()
+        self._hook_threads.shutdown(wait=False, cancel_futures=True)
+        self._loop = None
+
+    def publish_from_thread(self, topic: str, data: bytes, *, idempotency_key: str = "") -> Published:
+        """`publisher.publish` for code that cannot await: views, signals, commands, tasks.
+
+        Returns when the publication is in the log. Raises what `publish` raises, and
+        PublishUnavailable where this process cannot reach any client.
+        """
+        loop = self._loop
+        if loop is None or not loop.is_running():
+            raise PublishUnavailable(
+                "This process serves no clients, and the memory layer reaches only those of its own "
+                "process. Publish from the server's process."
+            )
+        if _running_loop() is loop:
+            raise PublishUnavailable(
+                "publish_from_thread() would block the event loop here; "
+                "use `await get_runtime().publisher.publish(…)`."
+            )
+        publishing = self.publisher.publish(topic, data, idempotency_key=idempotency_key)
+        return asyncio.run_coroutine_threadsafe(publishing, loop).result(PUBLISH_TIMEOUT_SECONDS)
+
+    async def _run_blocking(self, function: Callable[..., Any], *args: object) -> Any:
+        context = contextvars.copy_context()
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(
+            self._hook_threads, context.run, _with_fresh_connections, function, *args
+        )
+
+
+def _with_fresh_connections(function: Callable[..., Any], *args: object) -> Any:
+    # What Django does around a request: a connection that broke or grew too old is not used again.
+    close_old_connections()
+    try:
+        return function(*args)
+    finally:
+        close_old_connections()
+
+
+def _call_soon(callback: Callable[[], None]) -> None:
+    asyncio.get_running_loop().call_soon(callback)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def _own_version() -> str:
+    try:
+        return version("switchboard")
+    except PackageNotFoundError:
+        return "0.1.0"
+
+
+_runtime: Runtime | None = None
+_building = threading.Lock()
+
+
+def get_runtime() -> Runtime:
+    """This process' engine, built at the first call. Raises ConfigurationError."""
+    global _runtime  # noqa: PLW0603  # The one global.
+    if _runtime is None:
+        with _building:
+            if _runtime is None:
+                _runtime = Runtime(load_settings(), _topic_layer())
+    return _runtime
+
+
+def _topic_layer() -> TopicLayer:
+    layer = get_channel_layer()
+    if not hasattr(layer, "attach"):
+        raise ConfigurationError(
+            f"CHANNEL_LAYERS['default'] is {type(layer).__name__}, expected a topic layer; "
+            "set its BACKEND to 'realtime.layers.memory.MemoryTopicLayer'."
+        )
+    return layer
