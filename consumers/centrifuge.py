@@ -1,70 +1,56 @@
-"""The native protocol: the Centrifuge client protocol over WebSocket, in JSON or Protobuf.
+"""The native protocol's consumer: which encoding a client speaks, and a pump for its connection.
 
-`JsonCodec` is here; its binary twin is in protobuf.py. What commands mean is the Session's to say.
+What the commands mean is the Session's to say; their encodings are json_codec.py and protobuf.py.
 """
 
-import base64
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qs
 
-import msgspec
 from channels.consumer import AsyncConsumer
-from msgspec import Raw, structs
 
 from consumers.codec import WireCodec
-from consumers.frames import TEXT, frame
+from consumers.json_codec import JsonCodec
 from consumers.protobuf import ProtobufCodec
-from consumers.pump import Pump
-from realtime.codec import Batch
-from realtime.errors import CloseCode, Disconnect
-from realtime.messages import ClientInfo, Command, Publication, Push, Reply
+from consumers.pump import Pump, refuse
 from realtime.runtime import get_runtime
 
 JSON_SUBPROTOCOL = "centrifuge-json"
 PROTOBUF_SUBPROTOCOL = "centrifuge-protobuf"
 
+JSON = JsonCodec()
+PROTOBUF = ProtobufCodec()
 
-class JsonCodec:
-    """One JSON object per line; payloads are copied into it as they are."""
 
-    is_text = True
+class CentrifugeConsumer(AsyncConsumer):
+    """A Channels consumer that routes nothing by a message's type: the pump feeds a Session instead.
 
-    def __init__(self) -> None:
-        self._decoder = msgspec.json.Decoder(Command)
-        self._encoder = msgspec.json.Encoder()
-        self._checker = msgspec.json.Decoder(Raw)
+    So it takes no channel and no group of the channel layer for each connection; the hub holds one
+    subscription per topic for all of them.
+    """
 
-    def decode(self, message: bytes | str) -> list[Command]:
-        try:
-            return self._decoder.decode_lines(message)
-        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-            raise Disconnect(CloseCode.BAD_REQUEST, f"malformed JSON: {error}") from error
+    async def __call__(
+        self,
+        scope: dict[str, Any],
+        receive: Callable[[], Awaitable[dict[str, Any]]],
+        send: Callable[[dict[str, Any]], Awaitable[None]],
+    ) -> None:
+        runtime = get_runtime()
+        if runtime.is_draining:
+            await refuse(scope, receive, send, status=503)
+            return
+        subprotocol, codec = negotiate(scope)
+        pump = Pump(node=runtime.node, codec=codec, scope=scope, receive=receive, send=send)
+        await pump.run(subprotocol)
 
-    def encode_reply(self, reply: Reply) -> bytes:
-        if reply.push is not None:
-            return self.encode_push(reply.push)
-        if reply.history is not None:
-            self._present_all(reply.history.publications)
-        elif reply.subscribe is not None:
-            self._present_all(reply.subscribe.publications)
-        elif reply.connect is not None:
-            for result in reply.connect.subs.values():
-                self._present_all(result.publications)
-        elif reply.presence is not None:
-            members = reply.presence.presence
-            members.update({client: self._present_info(info) for client, info in members.items()})
-        return self._encoder.encode(reply)
 
-    def encode_push(self, push: Push) -> bytes:
-        if push.pub is not None:
-            push = structs.replace(push, pub=self._present(push.pub))
-        return self._encoder.encode(Reply(push=push))
-
-    def join(self, messages: Sequence[bytes]) -> bytes:
-        return b"\n".join(messages)
-
-    def batch(self, messages: Sequence[bytes]) -> Batch:
-        if len(messages) == 1:
-            return Batch(messages, frame(messages[0], TEXT))
-        return Batch(messages, b"".join([frame(message, TEXT) for message in messages]))
+def negotiate(scope: dict[str, Any]) -> tuple[str | None, WireCodec]:
+    """The subprotocol to answer with (None: none was asked that we know), and the codec it means."""
+    asked = scope.get("subprotocols") or ()
+    if PROTOBUF_SUBPROTOCOL in asked:
+        return PROTOBUF_SUBPROTOCOL, PROTOBUF
+    if JSON_SUBPROTOCOL in asked:
+        return JSON_SUBPROTOCOL, JSON
+    query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
+    formats = query.get("cf_protocol", []) + query.get("format", [])
+    return None, PROTOBUF if "protobuf" in formats else JSON

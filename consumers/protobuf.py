@@ -6,9 +6,10 @@ generated code to keep in step with anything.
 """
 
 import io
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any, NamedTuple, get_type_hints
+from collections.abc import Sequence
+from enum import Enum, auto
+from types import NoneType, UnionType
+from typing import Any, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, proto
 from google.protobuf.message import DecodeError, Message
@@ -20,6 +21,8 @@ from realtime.codec import Batch
 from realtime.errors import CloseCode, Disconnect
 
 PACKAGE = "switchboard"
+
+StructT = TypeVar("StructT", bound=Struct)
 
 # Message → field → number. What the public schema has and we never send is left out: a reader of
 # Protobuf passes over fields that it does not know.
@@ -84,3 +87,190 @@ NUMBERS: dict[type[Struct], dict[str, int]] = {
         "sub_refresh": 15,
     },
 }  # fmt: skip
+
+
+class ProtobufCodec:
+    """Implements WireCodec (consumers/codec.py)."""
+
+    is_text = False
+
+    def __init__(self) -> None:
+        self._classes = _make_classes()
+        self._command_class = self._classes[m.Command]
+        self._reply_class = self._classes[m.Reply]
+
+    def decode(self, message: bytes | str) -> list[m.Command]:
+        if isinstance(message, str):
+            raise Disconnect(CloseCode.BAD_REQUEST, "a text message where Protobuf was agreed on")
+        source, commands = io.BytesIO(message), []
+        try:
+            while (parsed := proto.parse_length_prefixed(self._command_class, source)) is not None:
+                commands.append(_to_struct(parsed, m.Command))
+        except (DecodeError, ValueError) as error:
+            raise Disconnect(CloseCode.BAD_REQUEST, f"malformed Protobuf: {error}") from error
+        return commands
+
+    def encode_reply(self, reply: m.Reply) -> bytes:
+        encoded = self._reply_class()
+        _fill(encoded, reply)
+        target = io.BytesIO()
+        proto.serialize_length_prefixed(encoded, target)
+        return target.getvalue()
+
+    def encode_push(self, push: m.Push) -> bytes:
+        return self.encode_reply(m.Reply(push=push))
+
+    def join(self, messages: Sequence[bytes]) -> bytes:
+        # Each message says its own length.
+        return b"".join(messages)
+
+    def batch(self, messages: Sequence[bytes]) -> Batch:
+        return Batch(messages, b"".join([frame(message, BINARY) for message in messages]))
+
+
+# ── The schema ────────────────────────────────────────────────────────────────────────────────
+
+
+class _Field(NamedTuple):
+    """How one field of a Struct is copied. `item`: the Struct type of it, of its items or values."""
+
+    name: str
+    shape: "_Shape"
+    item: type[Struct] | None
+
+
+class _Shape(Enum):
+    PLAIN = auto()
+    BYTES = auto()
+    STRUCT = auto()
+    LIST = auto()
+    TEXT_MAP = auto()
+    STRUCT_MAP = auto()
+
+
+_PLAIN_TYPES = {
+    int: descriptor_pb2.FieldDescriptorProto.TYPE_INT64,
+    bool: descriptor_pb2.FieldDescriptorProto.TYPE_BOOL,
+    str: descriptor_pb2.FieldDescriptorProto.TYPE_STRING,
+}
+
+
+def _field(struct: type[Struct], name: str) -> _Field:
+    annotation = get_type_hints(struct)[name]
+    # Optional fields: `X | None` stands for X.
+    kinds = [kind for kind in get_args(annotation) if kind is not NoneType]
+    if get_origin(annotation) in {Union, UnionType}:
+        annotation = kinds[0]
+        kinds = list(get_args(annotation))
+    origin = get_origin(annotation)
+    if origin is dict:
+        return _Field(name, _Shape.TEXT_MAP, None) if kinds[1] is str else _Field(name, _Shape.STRUCT_MAP, kinds[1])
+    if origin is list:
+        return _Field(name, _Shape.LIST, kinds[0])
+    if annotation is Raw:
+        return _Field(name, _Shape.BYTES, None)
+    if issubclass(annotation, Struct):
+        return _Field(name, _Shape.STRUCT, annotation)
+    return _Field(name, _Shape.PLAIN, None)
+
+
+# What _fill and _to_struct go by.
+_FIELDS = {struct: [_field(struct, name) for name in numbers] for struct, numbers in NUMBERS.items()}
+
+
+def _make_classes() -> dict[type[Struct], type[Message]]:
+    file = descriptor_pb2.FileDescriptorProto(name=f"{PACKAGE}.proto", package=PACKAGE, syntax="proto3")
+    for struct, numbers in NUMBERS.items():
+        message = file.message_type.add(name=struct.__name__)
+        for field in _FIELDS[struct]:
+            _describe(message, field, numbers[field.name], get_type_hints(struct)[field.name])
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return {
+        struct: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{PACKAGE}.{struct.__name__}"))
+        for struct in NUMBERS
+    }
+
+
+def _describe(
+    message: descriptor_pb2.DescriptorProto, field: _Field, number: int, annotation: object
+) -> None:
+    kinds = descriptor_pb2.FieldDescriptorProto
+    described = message.field.add(name=field.name, number=number, label=kinds.LABEL_OPTIONAL)
+    match field.shape:
+        case _Shape.PLAIN:
+            described.type = _PLAIN_TYPES[annotation]
+        case _Shape.BYTES:
+            described.type = kinds.TYPE_BYTES
+        case _Shape.STRUCT | _Shape.LIST:
+            described.type, described.type_name = kinds.TYPE_MESSAGE, _full_name(field.item)
+        case _Shape.TEXT_MAP | _Shape.STRUCT_MAP:
+            # A map is a list of entries, which are messages of their own (protobuf.dev, "Maps").
+            entry = message.nested_type.add(name=field.name.title().replace("_", "") + "Entry")
+            entry.options.map_entry = True
+            entry.field.add(name="key", number=1, label=kinds.LABEL_OPTIONAL, type=kinds.TYPE_STRING)
+            value = entry.field.add(name="value", number=2, label=kinds.LABEL_OPTIONAL)
+            if field.item is None:
+                value.type = kinds.TYPE_STRING
+            else:
+                value.type, value.type_name = kinds.TYPE_MESSAGE, _full_name(field.item)
+            described.type = kinds.TYPE_MESSAGE
+            described.type_name = f".{PACKAGE}.{message.name}.{entry.name}"
+    if field.shape in {_Shape.LIST, _Shape.TEXT_MAP, _Shape.STRUCT_MAP}:
+        described.label = kinds.LABEL_REPEATED
+
+
+def _full_name(struct: type[Struct] | None) -> str:
+    return f".{PACKAGE}.{struct.__name__}" if struct else ""
+
+
+# ── Copying ───────────────────────────────────────────────────────────────────────────────────
+
+
+def _fill(message: Any, struct: Struct) -> None:
+    for name, shape, _ in _FIELDS[type(struct)]:
+        value = getattr(struct, name)
+        match shape:
+            case _Shape.PLAIN:
+                if value:
+                    setattr(message, name, value)
+            case _Shape.BYTES:
+                if len(value):
+                    setattr(message, name, bytes(value))
+            case _Shape.STRUCT:
+                if value is not None:
+                    inner = getattr(message, name)
+                    # An empty message must still be seen to be there: it says which reply this is.
+                    inner.SetInParent()
+                    _fill(inner, value)
+            case _Shape.LIST:
+                for item in value:
+                    _fill(getattr(message, name).add(), item)
+            case _Shape.TEXT_MAP:
+                getattr(message, name).update(value or {})
+            case _Shape.STRUCT_MAP:
+                for key, item in value.items():
+                    _fill(getattr(message, name)[key], item)
+
+
+def _to_struct(message: Any, kind: type[StructT]) -> StructT:
+    values: dict[str, Any] = {}
+    for name, shape, item in _FIELDS[kind]:
+        match shape:
+            case _Shape.PLAIN:
+                values[name] = getattr(message, name)
+            case _Shape.BYTES:
+                # An absent payload stays the one empty payload (see messages.EMPTY).
+                if data := getattr(message, name):
+                    values[name] = Raw(data)
+            case _Shape.STRUCT:
+                if item is not None and message.HasField(name):
+                    values[name] = _to_struct(getattr(message, name), item)
+            case _Shape.LIST:
+                values[name] = [_to_struct(each, item) for each in getattr(message, name) if item]
+            case _Shape.TEXT_MAP:
+                values[name] = dict(getattr(message, name))
+            case _Shape.STRUCT_MAP:
+                pairs = getattr(message, name).items()
+                values[name] = {key: _to_struct(value, item) for key, value in pairs if item}
+    return kind(**values)
