@@ -1,0 +1,142 @@
+// The sign-in page: a Django account's user name and password.
+
+import { useSignal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
+
+import { ApiError } from "../../client/http";
+import { Field } from "../../parts/field";
+import { Mark } from "../../parts/icons";
+import { ThemeToggle } from "../../parts/theme-toggle";
+
+export interface SignInPageProps {
+  /** Why the user is here again; null when they just came. */
+  notice: string | null;
+  /** Rejects with ApiError. */
+  signIn: (username: string, password: string) => Promise<void>;
+}
+
+interface Problems {
+  username: string | null;
+  password: string | null;
+  form: string | null;
+}
+
+const noProblems: Problems = { username: null, password: null, form: null };
+
+export function SignInPage({ notice, signIn }: SignInPageProps) {
+  const username = useSignal("");
+  const password = useSignal("");
+  const problems = useSignal<Problems>(noProblems);
+  const isBusy = useSignal(false);
+  const usernameRef = useRef<HTMLInputElement>(null);
+  const passwordRef = useRef<HTMLInputElement>(null);
+
+  useEffect(() => {
+    document.title = "Sign in · Switchboard";
+    usernameRef.current?.focus();
+  }, []);
+
+  const submit = async (): Promise<void> => {
+    if (isBusy.value) return;
+    problems.value = {
+      username: username.value.trim() === "" ? "Enter your user name." : null,
+      password: password.value === "" ? "Enter your password." : null,
+      form: null,
+    };
+    if (problems.value.username !== null) return usernameRef.current?.focus();
+    if (problems.value.password !== null) return passwordRef.current?.focus();
+    isBusy.value = true;
+    try {
+      await signIn(username.value.trim(), password.value);
+    } catch (error) {
+      problems.value = { ...noProblems, form: describe(error) };
+      const isWrong = error instanceof ApiError && error.code === "invalid_credentials";
+      if (isWrong) {
+        password.value = "";
+        passwordRef.current?.focus();
+      }
+    } finally {
+      isBusy.value = false;
+    }
+  };
+
+  return (
+    <main class="sign-in">
+      <div class="sign-in-corner">
+        <ThemeToggle />
+      </div>
+      <form
+        class="sign-in-card"
+        aria-labelledby="sign-in-title"
+        noValidate
+        onSubmit={(event) => {
+          event.preventDefault();
+          void submit();
+        }}
+      >
+        <div class="sign-in-brand">
+          <Mark />
+          <span>Switchboard</span>
+        </div>
+        <h1 id="sign-in-title">Sign in</h1>
+        <p class="sign-in-lead">Use your account to join the rooms of your team.</p>
+        {notice !== null && problems.value.form === null && (
+          <p class="banner banner-info" role="status">
+            {notice}
+          </p>
+        )}
+        <div role="alert">
+          {problems.value.form !== null && (
+            <p class="banner banner-problem" data-testid="sign-in-error">
+              {problems.value.form}
+            </p>
+          )}
+        </div>
+        <Field
+          label="User name"
+          name="username"
+          autocomplete="username"
+          isRequired
+          value={username.value}
+          onInput={(value) => {
+            username.value = value;
+          }}
+          error={problems.value.username}
+          inputRef={usernameRef}
+          testId="sign-in-username"
+        />
+        <Field
+          label="Password"
+          name="password"
+          type="password"
+          autocomplete="current-password"
+          isRequired
+          value={password.value}
+          onInput={(value) => {
+            password.value = value;
+          }}
+          error={problems.value.password}
+          inputRef={passwordRef}
+          testId="sign-in-password"
+        />
+        <button
+          type="submit"
+          class="button button-primary"
+          aria-disabled={isBusy.value}
+          data-testid="sign-in-submit"
+        >
+          {isBusy.value ? "Signing in…" : "Sign in"}
+        </button>
+      </form>
+    </main>
+  );
+}
+
+function describe(error: unknown): string {
+  if (!(error instanceof ApiError)) return "Something went wrong. Try again.";
+  // The API's text speaks to developers too; this one is the user's.
+  if (error.code === "invalid_credentials") {
+    return "That user name and password do not match. Check both and try again.";
+  }
+  return error.message;
+}
