@@ -21,13 +21,16 @@ FIN = 0x80
 
 
 class FrameListener(Protocol):
-    """What a writer tells its user; both are called by the event loop, never from inside `write`."""
+    """What a writer tells its user. None of these is called from inside `write`, but `pause` may be."""
 
     def pause(self) -> None:
         """The client reads more slowly than it is written to: bytes pile up in this process."""
 
     def resume(self) -> None:
         """What had piled up is on its way."""
+
+    def abandon(self) -> None:
+        """The socket is closing or gone: whatever is written now goes nowhere."""
 
 
 class FrameWriter(Protocol):

@@ -22,6 +22,13 @@ from realtime.errors import CloseCode
 
 logger = logging.getLogger(__name__)
 
+# Where no transport says that it is full, a client with this much waiting gets no further command
+# answered until it has read some of it.
+CONGESTED_BYTES = 65_536
+# How much of what waits is put into one WebSocket message: enough to pay for the server's cost per
+# message, and well below the 1 MiB that some clients take at most.
+CHUNK_BYTES = 32_768
+
 
 class DirectOutlet:
     """Writes frames to the socket in the same tick; the transport's buffer is the only queue."""
@@ -201,7 +208,7 @@ class QueuedOutlet:
 
     @property
     def is_congested(self) -> bool:
-        return self._queued_bytes > self._window_bytes and not self._is_closed
+        return self._queued_bytes > CONGESTED_BYTES and not self._is_closed
 
     async def wait_until_drained(self) -> None:
         while self.is_congested:
@@ -292,7 +299,7 @@ class QueuedOutlet:
         """As many of the waiting messages as make one message of moderate size."""
         messages: list[bytes] = []
         size = 0
-        while self._queue and (not messages or size + self._queue[0].size <= self._window_bytes // 8):
+        while self._queue and (not messages or size + self._queue[0].size <= CHUNK_BYTES):
             waiting = self._queue.popleft()
             if waiting.latest_of is not None:
                 self._latest.pop(waiting.latest_of, None)

@@ -25,6 +25,7 @@ INSTALLED_APPS = [
     "channels",
     "django_vite",
     "ninja",  # Serves the pages of /api/docs from this machine.
+    "project",  # For the serve command: nothing in realtime may import the project.
     "realtime",
     "realtime.features.chat",
 ]

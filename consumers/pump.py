@@ -1,0 +1,214 @@
+"""Carries ASGI events into a Session and its messages out again: the only task of a connection.
+
+Commands wait in a bounded queue and are handled one after the other by a worker, which lives only
+while there is something to do; RPC calls run beside it, a bounded number of them. So a slow hook
+holds up its own client's commands, but neither the pongs that prove the client alive nor anybody
+else.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
+
+from consumers.codec import WireCodec
+from consumers.frames import get_writer
+from consumers.outlets import DirectOutlet, QueuedOutlet
+from realtime.codec import Batch
+from realtime.errors import CloseCode, Disconnect
+from realtime.messages import Command, Reply
+from realtime.node import Node
+from realtime.session import PING, Session
+
+logger = logging.getLogger(__name__)
+
+Receive: TypeAlias = Callable[[], Awaitable[dict[str, Any]]]
+Send: TypeAlias = Callable[[dict[str, Any]], Awaitable[None]]
+Job: TypeAlias = Callable[[], Awaitable[None]]
+
+PONG = Command()
+
+
+class Pump:
+    """Implements the session's Connection. `run()` returns when the client is gone and all is cleaned up."""
+
+    def __init__(
+        self, *, node: Node, codec: WireCodec, scope: dict[str, Any], receive: Receive, send: Send
+    ) -> None:
+        self.codec = codec
+        self._limits = node.limits
+        self._receive = receive
+        self._send = send
+        self._loop = asyncio.get_running_loop()
+        self._jobs: deque[Command | Job] = deque()
+        self._room = asyncio.Event()
+        self._worker: asyncio.Task[None] | None = None
+        self._rpcs: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_closed = False
+        self._outlet = self._make_outlet(scope)
+        self._session = Session(node=node, connection=self)
+
+    def _make_outlet(self, scope: dict[str, Any]) -> DirectOutlet | QueuedOutlet:
+        limits = self._limits
+        writer = get_writer(scope)
+        if writer is not None:
+            return DirectOutlet(
+                writer=writer, codec=self.codec, max_bytes=limits.slow_client_bytes, on_slow=self._end_slow
+            )
+        return QueuedOutlet(
+            send=self._send,
+            codec=self.codec,
+            max_bytes=limits.slow_client_bytes,
+            # Without pongs nobody could acknowledge anything.
+            window_bytes=limits.slow_client_bytes // 2 if limits.pong_timeout_seconds > 0 else 0,
+            ping=self.codec.encode_reply(PING),
+            on_slow=self._end_slow,
+        )
+
+    async def run(self, subprotocol: str | None) -> None:
+        event = await self._receive()
+        if event["type"] != "websocket.connect":
+            return
+        await self._send({"type": "websocket.accept", "subprotocol": subprotocol})
+        self._session.open()
+        self._set_timer()
+        try:
+            while (event := await self._receive())["type"] != "websocket.disconnect":
+                await self._take(event)
+        finally:
+            await self._finish()
+
+    async def _take(self, event: dict[str, Any]) -> None:
+        message = event.get("text")
+        if message is None:
+            message = event.get("bytes") or b""
+        if self._is_closed:
+            return
+        try:
+            # Servers that limit it themselves have closed with 1009 before.
+            if len(message) > self._limits.max_message_bytes:
+                raise Disconnect(CloseCode.MESSAGE_TOO_BIG, f"{len(message)} bytes")
+            commands = self.codec.decode(message)
+        except Disconnect as error:
+            logger.info("client misbehaved: %s", error)
+            self._session.disconnect(error.code)
+            return
+        for command in commands:
+            if command == PONG:
+                self._session.pong()
+                self._outlet.acknowledge()
+                continue
+            self._jobs.append(command)
+            self._start_worker()
+            # Backpressure: the socket is not read while too many commands wait.
+            while len(self._jobs) >= self._limits.max_waiting_commands and not self._is_closed:
+                self._room.clear()
+                await self._room.wait()
+
+    # ── Connection, for the session and the hub ───────────────────────────────────────────────
+
+    def send(self, reply: Reply) -> None:
+        if not self._is_closed:
+            self._outlet.send(self.codec.encode_reply(reply))
+
+    def write(self, batch: Batch) -> None:
+        self._outlet.write(batch)
+
+    def write_latest(self, topic: str, batch: Batch) -> None:
+        self._outlet.write_latest(topic, batch)
+
+    def close(self, code: CloseCode) -> None:
+        if not self._is_closed:
+            self._is_closed = True
+            self._room.set()
+            self._outlet.close(code)
+
+    def submit(self, job: Job) -> None:
+        if not self._is_closed:
+            self._jobs.append(job)
+            self._start_worker()
+
+    # ── Work ──────────────────────────────────────────────────────────────────────────────────
+
+    def _start_worker(self) -> None:
+        if self._worker is None:
+            self._worker = self._loop.create_task(self._work())
+
+    async def _work(self) -> None:
+        try:
+            while self._jobs:
+                # One reply may be large; the next is not made before the client has taken it.
+                if self._outlet.is_congested:
+                    await self._outlet.wait_until_drained()
+                job = self._jobs.popleft()
+                self._room.set()
+                await self._do(job)
+        finally:
+            self._worker = None
+            self._set_timer()
+
+    async def _do(self, job: Command | Job) -> None:
+        if not isinstance(job, Command):
+            try:
+                await job()
+            except Exception:  # noqa: BLE001  # A layer that is away must not end the worker.
+                logger.exception("a server's action on a session failed")
+            return
+        if job.rpc is None:
+            await self._session.handle(job)
+            return
+        while len(self._rpcs) >= self._limits.max_concurrent_rpcs:
+            await asyncio.wait(self._rpcs, return_when=asyncio.FIRST_COMPLETED)
+        call = self._loop.create_task(self._session.handle(job))
+        self._rpcs.add(call)
+        call.add_done_callback(self._rpcs.discard)
+
+    async def _finish(self) -> None:
+        """Commands that had arrived are carried out; then the session leaves its topics."""
+        self._is_closed = True
+        self._outlet.abandon()
+        self._room.set()
+        if self._timer is not None:
+            self._timer.cancel()
+        try:
+            while under_way := {*self._rpcs, *([self._worker] if self._worker else [])}:
+                await asyncio.wait(under_way)
+        except asyncio.CancelledError:
+            # The server waits no longer.
+            for task in under_way:
+                task.cancel()
+            await asyncio.wait(under_way)
+            raise
+        finally:
+            await self._session.close()
+
+    def _end_slow(self) -> None:
+        logger.info("client is slow", extra={"client": self._session.caller.client})
+        self._session.disconnect(CloseCode.SLOW)
+
+    # ── Time ──────────────────────────────────────────────────────────────────────────────────
+
+    def _set_timer(self) -> None:
+        deadline = None if self._is_closed else self._session.next_deadline
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if deadline is not None:
+            self._timer = self._loop.call_at(deadline, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        self._session.tick()
+        self._set_timer()
+
+
+async def refuse(scope: dict[str, Any], receive: Receive, send: Send, *, status: int) -> None:
+    """Answers the handshake with an HTTP status; with 403 where the server knows no other."""
+    await receive()
+    if "websocket.http.response" in (scope.get("extensions") or {}):
+        await send({"type": "websocket.http.response.start", "status": status, "headers": []})
+        await send({"type": "websocket.http.response.body", "body": b""})
+    else:
+        await send({"type": "websocket.close"})

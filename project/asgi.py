@@ -1,0 +1,37 @@
+"""The ASGI application that every server runs: HTTP to Django, WebSocket to the consumers."""
+
+import os
+from typing import Any
+
+import django
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings.dev")
+# Consumers import models, which exist only once Django is set up.
+django.setup()
+
+from channels.routing import ProtocolTypeRouter  # noqa: E402
+
+from consumers.routing import websocket_application  # noqa: E402
+from realtime.runtime import get_runtime  # noqa: E402
+
+
+async def live(scope: dict[str, Any], receive: Any, send: Any) -> None:  # noqa: ARG001
+    """The lifespan protocol: the runtime stops with the server."""
+    while (event := await receive())["type"] != "lifespan.shutdown":
+        await send({"type": f"{event['type']}.complete"})
+    await get_runtime().stop()
+    await send({"type": "lifespan.shutdown.complete"})
+
+
+class Application(ProtocolTypeRouter):  # type: ignore[misc]  # Channels' routers are untyped.
+    """Starts the runtime with the first call, whatever it is: daphne knows no lifespan."""
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        get_runtime().start()
+        await super().__call__(scope, receive, send)
+
+
+application = Application(
+    {"http": get_asgi_application(), "websocket": websocket_application(), "lifespan": live}
+)

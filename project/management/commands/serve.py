@@ -1,0 +1,41 @@
+"""`manage.py serve`: the server. What it does stands in project/server.py."""
+
+import os
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from project.server import Address, CannotListen, serve
+from realtime.errors import ConfigurationError
+from realtime.runtime import get_runtime
+
+
+class Command(BaseCommand):
+    """Refuses to start, in one line, where a setting is wrong or the address is taken."""
+
+    help = "Serves HTTP and WebSocket with uvicorn and uvloop until SIGTERM or Ctrl+C."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--host", default=os.environ.get("HOST") or "127.0.0.1", help="HOST by default.")
+        parser.add_argument("--port", type=int, default=_default_port(), help="PORT by default, else 8000.")
+
+    def handle(self, *_args: Any, host: str, port: int, **_options: Any) -> None:
+        if not 0 <= port <= 65_535:
+            raise CommandError(f"--port is {port}, expected 0 to 65535.")
+        address = Address(host=host, port=port)
+        try:
+            serve(address, get_runtime(), on_listening=self._say_ready)
+        except (CannotListen, ConfigurationError) as error:
+            raise CommandError(str(error)) from None
+
+    def _say_ready(self, address: Address) -> None:
+        self.stdout.write(f"Switchboard serves {address.url}  (Ctrl+C stops it)")
+        self.stdout.flush()
+
+
+def _default_port() -> int:
+    text = os.environ.get("PORT") or "8000"
+    if not text.isdecimal():
+        raise CommandError(f"PORT is {text!r}, expected a number from 0 to 65535.")
+    return int(text)

@@ -1,0 +1,108 @@
+"""The engine of `manage.py serve`: uvicorn on uvloop, with our WebSocket protocol and a gentle stop."""
+
+import errno
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import uvicorn
+
+from project.websocket import FramesProtocol
+from realtime.runtime import Runtime
+
+# How long requests and hooks that are under way may take once all sockets are told to close.
+GRACE_SECONDS = 10
+
+
+class CannotListen(Exception):
+    """The address cannot be had. The text is for the person who started the server."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
+
+    @classmethod
+    def of(cls, listener: socket.socket) -> "Address":
+        """The real one: port 0 stands for any free port."""
+        host, port, *_ = listener.getsockname()
+        return cls(host=host, port=port)
+
+    def listen(self) -> socket.socket:
+        """Raises CannotListen."""
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((self.host, self.port))
+        except OSError as error:
+            listener.close()
+            raise CannotListen(self._explain(error)) from error
+        return listener
+
+    def _explain(self, error: OSError) -> str:
+        if error.errno == errno.EADDRINUSE:
+            return (
+                f"Port {self.port} on {self.host} is in use. Stop what is using it, or choose another: "
+                f"PORT={self.port + 1} make run"
+            )
+        return f"Cannot listen on {self.host} port {self.port}: {error.strerror}. Choose another HOST or PORT."
+
+
+class GentleServer(uvicorn.Server):
+    """Stops in order: readiness fails, clients are told in a spread (3001), then uvicorn shuts down.
+
+    All that while it goes on accepting and serving, so that no request is refused before load
+    balancers have seen that this process is going. A second Ctrl+C ends it at once.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, *, runtime: Runtime, on_listening: Callable[[], None]
+    ) -> None:
+        super().__init__(config)
+        self._runtime = runtime
+        self._on_listening = on_listening
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_listening()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if not self.force_exit:
+            await self._runtime.drain()
+        await super().shutdown(sockets)
+
+
+def serve(address: Address, runtime: Runtime, *, on_listening: Callable[[Address], None]) -> None:
+    """Serves until SIGTERM or Ctrl+C; calls `on_listening` once clients can connect. Raises CannotListen."""
+    listener = address.listen()
+    config = uvicorn.Config(
+        "project.asgi:application",
+        loop="uvloop",
+        http="httptools",
+        ws=FramesProtocol,
+        lifespan="on",
+        ws_max_size=runtime.settings.limits.max_message_bytes,
+        # The protocol pings by itself, and knows what an answer is worth.
+        ws_ping_interval=None,
+        # Broadcasts are framed once for all; a context per connection would forbid that.
+        ws_per_message_deflate=False,
+        # Whose headers to trust is for the project to say, not for uvicorn to guess.
+        proxy_headers=False,
+        server_header=False,
+        access_log=False,
+        # Django's LOGGING has configured the loggers.
+        log_config=None,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        # Clients come back all at once after a deploy.
+        backlog=4096,
+    )
+    server = GentleServer(
+        config, runtime=runtime, on_listening=lambda: on_listening(Address.of(listener))
+    )
+    server.run(sockets=[listener])
