@@ -14,9 +14,6 @@ from ninja.parser import Parser
 
 from api.errors import TOO_LARGE, error_response, method_not_allowed
 
-# As much as a WebSocket message may carry by default: the two ways in take the same texts.
-MAX_BODY_BYTES = 65_536
-
 View = Callable[..., Awaitable[HttpResponseBase]]
 
 
@@ -40,11 +37,9 @@ def _guarded(view: View) -> View:
     @wraps(view, updated=())
     async def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
-            # Django looks at the Content-Length alone, which a chunked body does not have.
-            is_too_large = len(request.body) > MAX_BODY_BYTES
+            # Reading it is what makes Django hold it against DATA_UPLOAD_MAX_MEMORY_SIZE.
+            _ = request.body
         except RequestDataTooBig:
-            is_too_large = True
-        if is_too_large:
             return error_response(*TOO_LARGE)
         response = await view(request, *args, **kwargs)
         if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:

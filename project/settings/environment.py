@@ -177,6 +177,8 @@ TOKEN_HMAC_SECRET = Variable(
 # Each becomes the key of settings.REALTIME that its name has after the prefix.
 REALTIME: tuple[Variable[Any], ...] = (
     TOKEN_HMAC_SECRET,
+    Variable("REALTIME_TOKEN_AUDIENCE", TEXT, "", "What tokens must have as `aud`, where it is set."),
+    Variable("REALTIME_TOKEN_ISSUER", TEXT, "", "What tokens must have as `iss`, where it is set."),
     Variable(
         "REALTIME_ALLOWED_ORIGINS",
         LIST,
@@ -191,6 +193,12 @@ REALTIME: tuple[Variable[Any], ...] = (
         description="Subscribe each user to the topic of their own, `#<user id>`.",
     ),
     Variable(
+        "REALTIME_ALLOW_ANONYMOUS_CONNECT",
+        BOOLEAN,
+        default=False,
+        description="Let clients connect without a token; the namespaces say what they may do.",
+    ),
+    Variable(
         "REALTIME_INSECURE_CLIENT",
         BOOLEAN,
         default=False,
@@ -201,6 +209,7 @@ REALTIME: tuple[Variable[Any], ...] = (
     Variable("REALTIME_CONNECT_TIMEOUT", SECONDS, 10, "How long a new socket may take to connect."),
     Variable("REALTIME_EXPIRY_GRACE", SECONDS, 25, "How long an expired token may take to be refreshed."),
     Variable("REALTIME_MAX_MESSAGE_BYTES", WHOLE, 65_536, "Largest message that a client may send."),
+    Variable("REALTIME_MAX_PUBLICATION_BYTES", WHOLE, 65_536, "Largest publication, whoever publishes it."),
     Variable(
         "REALTIME_MAX_TOPICS_PER_CONNECTION", WHOLE, 128, "Most topics that one connection subscribes to."
     ),
@@ -218,12 +227,6 @@ REALTIME: tuple[Variable[Any], ...] = (
         "Bytes that may wait for a client before it counts as slow.",
     ),
     Variable("REALTIME_HOOK_THREADS", WHOLE, 4, "Threads for rules and hooks that use the database."),
-    Variable(
-        "REALTIME_HISTORY_META_TTL",
-        SECONDS,
-        86_400,
-        "How long a topic's position outlives its last publication.",
-    ),
     Variable(
         "REALTIME_SHUTDOWN_DELAY",
         SECONDS,
