@@ -1,0 +1,29 @@
+"""What every test gets: uvloop, as in production, and servers that are ended whatever happens."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvloop
+
+from tests.servers import Server
+
+
+def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> dict[str, Any]:  # noqa: ARG001
+    return {"uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture
+def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """start_server(kind="serve", settings=…, env=…): a real server on a free port, stopped after the test."""
+    servers: list[Server] = []
+
+    def start(kind: str = "serve", **options: Any) -> Server:
+        server = Server(kind, log=tmp_path / f"server-{len(servers)}.log", **options)  # type: ignore[arg-type]
+        servers.append(server)
+        return server.start()
+
+    yield start
+    for server in servers:
+        server.stop()
