@@ -19,7 +19,7 @@ find_python() {
     seen=""
     for candidate in ${PYTHON:-} python3 python3.14 python3.13 python3.12 python3.11 python; do
         version=$("$candidate" -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null) || continue
-        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null; then
             printf '%s\n' "$candidate"
             return
         fi
@@ -29,7 +29,7 @@ find_python() {
 }
 
 make_venv() {
-    "$1/bin/python" -c 'import pip' 2>/dev/null && return
+    "$1/bin/python" -c 'import pip' >/dev/null 2>&1 && return
     python=$(find_python)
     rm -rf "$1"
     printf 'Creating the Python environment in %s…\n' "$1"
@@ -45,7 +45,7 @@ need_node() {
     if ! command -v node >/dev/null 2>&1; then
         fail "Switchboard needs Node 20.19 or newer; found none. Install it from nodejs.org and run make again."
     fi
-    if ! node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' 2>/dev/null; then
+    if ! node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' >/dev/null 2>&1; then
         fail "Switchboard needs Node 20.19 or newer; found $version. Install it from nodejs.org and run make again."
     fi
     command -v npm >/dev/null 2>&1 ||

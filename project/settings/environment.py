@@ -33,6 +33,7 @@ class Kind(Generic[T]):
     name: str
     parse: Callable[[str], T]
     expected: str
+    is_secret: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,9 @@ class Variable(Generic[T]):
         try:
             return self.kind.parse(text)
         except ValueError:
+            shown = "set to something" if self.kind.is_secret else repr(text)
             raise BadEnvironment(
-                f"{self.name} is {text!r}, which is not {self.kind.expected}. "
+                f"{self.name} is {shown}, which is not {self.kind.expected}. "
                 f"Set it to {self.kind.expected}, or unset it to get {self.shown_default()}."
             ) from None
 
@@ -112,7 +114,7 @@ def _parse_long_secret(text: str) -> str:
 
 
 TEXT = Kind("text", str, "a text")
-SECRET = Kind("secret", _parse_long_secret, "a secret random text of at least 32 characters")
+SECRET = Kind("secret", _parse_long_secret, "a random text of at least 32 characters", is_secret=True)
 BOOLEAN = Kind("on/off", _parse_boolean, "on or off")
 WHOLE = Kind("number", int, "a whole number")
 SECONDS = Kind("seconds", _parse_number, "a number of seconds")

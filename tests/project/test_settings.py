@@ -1,0 +1,182 @@
+"""The settings modules: production is strict, and a project of one's own may build on them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from project.settings import base
+
+ROOT = Path(__file__).resolve().parents[2]
+
+PRODUCTION = {
+    "DJANGO_SETTINGS_MODULE": "project.settings.prod",
+    "SECRET_KEY": "0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+    "REALTIME_TOKEN_HMAC_SECRET": "0123456789-abcdefghijklmnopqrstuvwxyz",
+    "ALLOWED_HOSTS": "chat.example,www.chat.example",
+}
+
+SHOW = """
+import json, django
+from django.conf import settings
+django.setup()
+print(json.dumps({name: getattr(settings, name) for name in %r}, default=str))
+"""
+
+
+def read_settings(*names: str, env: dict[str, str], path: Path | None = None) -> dict[str, Any]:
+    """What a process of its own sees under `env`."""
+    done = subprocess.run(
+        [sys.executable, "-c", SHOW % (names,)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{path or ''}", **env},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    values: dict[str, Any] = json.loads(done.stdout)
+    return values
+
+
+def test_a_module_outside_of_the_project_may_add_namespaces(tmp_path: Path) -> None:
+    (tmp_path / "my_settings.py").write_text(
+        "from project.settings.dev import *\n"
+        "REALTIME = {**REALTIME, 'NAMESPACES': {'news': {'history_size': 10, 'history_ttl': 60}}}\n"
+    )
+
+    settings = read_settings(
+        "REALTIME", "DEBUG", env={"DJANGO_SETTINGS_MODULE": "my_settings"}, path=tmp_path
+    )
+
+    assert settings["REALTIME"]["NAMESPACES"] == {"news": {"history_size": 10, "history_ttl": 60}}
+    assert settings["REALTIME"]["PING_INTERVAL"] == 25
+    assert settings["DEBUG"] is True
+
+
+def test_a_module_outside_of_the_project_may_replace_everything(tmp_path: Path) -> None:
+    (tmp_path / "my_settings.py").write_text(
+        "from project.settings.dev import *\n"
+        "REALTIME = {'TOKEN_HMAC_SECRET': 'secret', 'NAMESPACES': {'': {'presence': True}}}\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(tmp_path), "DJANGO_SETTINGS_MODULE": "my_settings"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_module_outside_of_the_project_with_a_bad_option_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "my_settings.py").write_text(
+        "from project.settings.dev import *\n"
+        "REALTIME = {**REALTIME, 'NAMESPACES': {'news': {'histroy_size': 10}}}\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(tmp_path), "DJANGO_SETTINGS_MODULE": "my_settings"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert "did you mean 'history_size'?" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_production_is_strict() -> None:
+    settings = read_settings(
+        "DEBUG",
+        "ALLOWED_HOSTS",
+        "SECURE_SSL_REDIRECT",
+        "SECURE_HSTS_SECONDS",
+        "SESSION_COOKIE_SECURE",
+        "CSRF_COOKIE_SECURE",
+        "SECURE_PROXY_SSL_HEADER",
+        env=PRODUCTION,
+    )
+
+    assert settings == {
+        "DEBUG": False,
+        "ALLOWED_HOSTS": ["chat.example", "www.chat.example"],
+        "SECURE_SSL_REDIRECT": True,
+        "SECURE_HSTS_SECONDS": 31_536_000,
+        "SESSION_COOKIE_SECURE": True,
+        "CSRF_COOKIE_SECURE": True,
+        "SECURE_PROXY_SSL_HEADER": None,
+    }
+
+
+def test_production_behind_plain_http_and_a_proxy_can_be_told_so() -> None:
+    settings = read_settings(
+        "SECURE_SSL_REDIRECT",
+        "SECURE_HSTS_SECONDS",
+        "SECURE_PROXY_SSL_HEADER",
+        env={**PRODUCTION, "HTTPS_ONLY": "off", "TRUST_PROXY_HEADERS": "on"},
+    )
+
+    assert settings == {
+        "SECURE_SSL_REDIRECT": False,
+        "SECURE_HSTS_SECONDS": 0,
+        "SECURE_PROXY_SSL_HEADER": ["HTTP_X_FORWARDED_PROTO", "https"],
+    }
+
+
+@pytest.mark.parametrize("name", ["SECRET_KEY", "REALTIME_TOKEN_HMAC_SECRET", "ALLOWED_HOSTS"])
+def test_production_has_no_defaults_for_what_must_be_chosen(name: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        cwd=ROOT,
+        env={**os.environ, **PRODUCTION, name: ""},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"manage.py: {name} is not set.")
+    assert done.stderr.count("\n") == 1
+
+
+def test_sqlite_waits_for_its_lock_at_the_beginning_of_a_transaction() -> None:
+    options = base.database("")["OPTIONS"]
+
+    assert options["transaction_mode"] == "IMMEDIATE"
+    assert options["timeout"] > 0
+
+
+@pytest.mark.django_db
+def test_sqlite_runs_with_wal_and_foreign_keys() -> None:
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            pragmas = [
+                cursor.execute(f"PRAGMA {name}").fetchone()[0]
+                for name in ("journal_mode", "foreign_keys", "synchronous")
+            ]
+        assert pragmas == ["wal", 1, 1]
+
+
+def test_postgresql_gets_a_pool() -> None:
+    database = base.database("postgres://user:secret@db.example:5433/name")
+
+    assert database["ENGINE"] == "django.db.backends.postgresql"
+    assert (database["HOST"], database["PORT"], database["NAME"]) == ("db.example", 5433, "name")
+    assert database["OPTIONS"]["pool"]["max_size"] == 10
+    assert database["CONN_MAX_AGE"] == 0
