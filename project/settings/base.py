@@ -28,6 +28,7 @@ INSTALLED_APPS = [
     "project",  # For the serve command: nothing in realtime may import the project.
     "realtime",
     "realtime.features.chat",
+    "project",  # Brings the command that serves all of it.
 ]
 
 MIDDLEWARE = [
