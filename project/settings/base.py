@@ -25,7 +25,6 @@ INSTALLED_APPS = [
     "channels",
     "django_vite",
     "ninja",  # Serves the pages of /api/docs from this machine.
-    "project",  # For the serve command: nothing in realtime may import the project.
     "realtime",
     "realtime.features.chat",
     "project",  # Brings the command that serves all of it.
