@@ -160,6 +160,8 @@ LOGGING = {
     "loggers": {
         # Django's own handlers would write each of its lines a second time, or send e-mail.
         "django": {"handlers": [], "propagate": True},
+        # It says two things of every socket that opens; what is wrong it says as a warning.
+        "uvicorn.error": {"level": "WARNING"},
         # A line per request is the access log's to write.
         "django.request": {"level": "ERROR"},
     },
