@@ -1,6 +1,6 @@
-"""The server that centrifuge-python's own suite expects on its port: token secret, namespaces, personal topic."""
+"""The server that centrifuge-python's own suite expects: its token secret, namespaces, personal topic."""
 
-from project.settings.test import *
+from project.settings.test import *  # noqa: F403  # Settings are built on settings.
 
 REALTIME = {
     "TOKEN_HMAC_SECRET": "secret",
