@@ -84,15 +84,15 @@ export const WarningIcon = () => (
   </Icon>
 );
 
-/** The product's mark: a cord between two jacks. */
+/** The product's mark: a cord from one jack to another. */
 export function Mark() {
   return (
     <svg class="mark" viewBox="0 0 32 32" width="32" height="32" aria-hidden="true" focusable="false">
       <rect class="mark-ground" width="32" height="32" rx="9" />
       <g fill="none" stroke="currentColor" stroke-width="2.4" stroke-linecap="round">
-        <circle cx="10" cy="11" r="3" />
-        <circle cx="22" cy="11" r="3" />
-        <path d="M10 14.5c0 10.5 12 10.5 12 0" />
+        <circle cx="9.5" cy="9.5" r="3" />
+        <circle cx="22.5" cy="22.5" r="3" />
+        <path d="M12.5 9.5h4a3 3 0 0 1 3 3v0a3 3 0 0 1-3 3h-1a3.5 3.5 0 0 0-3.5 3.5 3.5 3.5 0 0 0 3.5 3.5h4" />
       </g>
     </svg>
   );

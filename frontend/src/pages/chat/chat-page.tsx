@@ -154,12 +154,7 @@ function useFirstRoom(): void {
   const { chat } = useChat();
   useSignalEffect(() => {
     const rooms = chat.directory.rooms.value;
-    const { slug } = route.value;
-    if (slug !== null) {
-      chat.rememberRoom(slug);
-      return;
-    }
-    if (width.value === "narrow") return;
+    if (width.value === "narrow" || route.value.slug !== null) return;
     const room = rooms.find((known) => known.slug === chat.lastRoom) ?? rooms[0];
     if (room !== undefined) replaceRoute(roomHref(room.slug));
   });

@@ -107,10 +107,6 @@ export class Chat {
     return typeof slug === "string" ? slug : null;
   }
 
-  rememberRoom(slug: string): void {
-    this.#options.browserStorage.write(this.#lastRoomKey, slug);
-  }
-
   readDraft(slug: string): string {
     return this.#drafts.get(slug) ?? "";
   }
@@ -139,6 +135,7 @@ export class Chat {
       this.#openRoom.value = { type: "none" };
     } else if (isKnown) {
       this.#openRoom.value = { type: "open", conversation: this.#open(slug) };
+      this.#options.browserStorage.write(this.#lastRoomKey, slug);
     } else {
       this.#openRoom.value = { type: isListed ? "missing" : "opening", slug };
     }

@@ -6,11 +6,7 @@ export type TextPiece =
   | { readonly type: "link"; readonly text: string; readonly href: string };
 
 const candidate = /\bhttps?:\/\/[^\s<>"'`{}|\\^]+/giu;
-const trailingPunctuation = /[.,;:!?…*_~]+$/u;
-const bracketPairs = [
-  ["(", ")"],
-  ["[", "]"],
-] as const;
+const trailingPunctuation = ".,;:!?…*_~";
 
 /** The pieces joined are the text itself. */
 export function splitLinks(text: string): TextPiece[] {
@@ -30,15 +26,18 @@ export function splitLinks(text: string): TextPiece[] {
 
 /** Without the full stop after it, or the bracket around it, that belongs to the sentence. */
 function trimEnd(address: string): string {
-  let trimmed = address;
-  for (;;) {
-    let next = trimmed.replace(trailingPunctuation, "");
-    for (const [open, close] of bracketPairs) {
-      if (next.endsWith(close) && count(next, close) > count(next, open)) next = next.slice(0, -1);
-    }
-    if (next === trimmed) return trimmed;
-    trimmed = next;
+  const unopened = new Map([
+    [")", count(address, ")") - count(address, "(")],
+    ["]", count(address, "]") - count(address, "[")],
+  ]);
+  let end = address.length;
+  for (; end > 0; end -= 1) {
+    const last = address.charAt(end - 1);
+    const surplus = unopened.get(last) ?? 0;
+    if (surplus > 0) unopened.set(last, surplus - 1);
+    else if (!trailingPunctuation.includes(last)) break;
   }
+  return address.slice(0, end);
 }
 
 function parseHref(address: string): string | null {

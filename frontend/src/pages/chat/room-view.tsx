@@ -125,7 +125,7 @@ export function MissingRoom({ slug }: { slug: string }) {
           mistake in it.
         </p>
         <a class="button" href={homeHref}>
-          See all rooms
+          Go to the rooms
         </a>
       </Notice>
     </main>
