@@ -72,7 +72,7 @@ bench: $(DEV_STAMP) ## Measure, next to the floor (BENCH_ARGS=--help for what th
 lock: need-node $(DEV_STAMP) ## Write the locks again (UPGRADE=1 for the newest versions)
 	@echo 'Locking…'
 	@sh .make/lock.sh $(PYTHON_BIN) $(if $(UPGRADE),--upgrade)
-	@$(NPM) install --package-lock-only
+	@$(NPM) install --package-lock-only >/dev/null
 
 docs: $(DEV_STAMP) ## Write README's table of environment variables again
 	@$(PYTHON_BIN) -m project.settings.environment README.md
@@ -109,7 +109,7 @@ $(DEV_STAMP): requirements-dev.txt requirements.txt | need-venv
 
 $(NODE_STAMP): frontend/package.json frontend/package-lock.json
 	@echo 'Installing JavaScript packages…'
-	@$(NPM) ci
+	@$(NPM) ci >/dev/null
 	@touch $@
 
 $(PAGE): $(NODE_STAMP) $(PAGE_SOURCES)
