@@ -1,4 +1,4 @@
-"""What stands before every view of the API: the CSRF check, the size limit, one shape for a 405."""
+"""What stands around every view of the API: JSON, the CSRF check, the size limit, one shape for a 405."""
 
 from collections.abc import Awaitable, Callable
 from functools import wraps
@@ -11,6 +11,7 @@ from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import URLPattern, URLResolver
 from ninja.parser import Parser
+from ninja.renderers import BaseRenderer
 
 from api.errors import TOO_LARGE, error_response, method_not_allowed
 
@@ -22,6 +23,15 @@ class JsonParser(Parser):
 
     def parse_body(self, request: HttpRequest) -> dict[str, Any]:
         return msgspec.json.decode(request.body, type=dict[str, Any])
+
+
+class JsonRenderer(BaseRenderer):
+    """Writes times as publications do: a message is the same to the letter, however it comes."""
+
+    media_type = "application/json"
+
+    def render(self, request: HttpRequest, data: Any, *, response_status: int) -> bytes:
+        return msgspec.json.encode(data)
 
 
 def guard(pattern: URLPattern | URLResolver) -> URLPattern | URLResolver:

@@ -12,13 +12,14 @@ from django.urls import path
 from ninja import NinjaAPI
 
 from api import chat, connection_token, errors, health, session
-from api.guard import JsonParser, guard
+from api.guard import JsonParser, JsonRenderer, guard
 
 api = NinjaAPI(
     title="Switchboard",
     version="1",
     description="Accounts, connection tokens and the chat. Live messages come over the WebSocket.",
     parser=JsonParser(),
+    renderer=JsonRenderer(),
     urls_namespace="api",
 )
 errors.install(api)

@@ -9,6 +9,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from realtime.features.chat import services
 from realtime.features.chat.models import Message, Room
 from tests.accounts import SIGNED_IN
 from tests.api.answers import error_code
@@ -67,6 +68,17 @@ def test_a_sent_message_is_answered_in_full(browser: Client, member: User, lobby
         "client_id": str(client_id),
         "author": {"id": member.pk, "username": "alice", "name": "Alice"},
     }
+
+
+def test_a_message_is_published_as_it_is_answered(
+    browser: Client, lobby: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published = []
+    monkeypatch.setattr(services, "publish_on_commit", lambda _, data: published.append(data))
+
+    answer = send(browser)
+
+    assert published == [{"type": "message", "message": answer.json()}]
 
 
 def test_sending_again_answers_200_with_the_same_message(browser: Client, lobby: Room) -> None:
