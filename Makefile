@@ -49,7 +49,7 @@ check: need-node $(DEV_STAMP) $(NODE_STAMP) $(PAGE) ## Lint, types, import rules
 	@echo 'Checking types…'
 	@$(PYTHON_BIN) -m mypy --no-error-summary
 	@echo 'Checking imports…'
-	@$(VENV)/bin/lint-imports --no-timings >$(VENV)/imports.log || { cat $(VENV)/imports.log; exit 1; }
+	@$(VENV)/bin/lint-imports >$(VENV)/imports.log || { cat $(VENV)/imports.log; exit 1; }
 	@echo 'Checking settings and migrations…'
 	@SECRET_KEY=0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ ALLOWED_HOSTS=example.com \
 		REALTIME_TOKEN_HMAC_SECRET=0123456789-abcdefghijklmnopqrstuvwxyz \
