@@ -10,7 +10,7 @@ import uvloop
 from tests.servers import Server
 
 
-def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> dict[str, Any]:  # noqa: ARG001
+def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> dict[str, Any]:
     return {"uvloop": uvloop.new_event_loop}
 
 
@@ -26,4 +26,21 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
 
     yield start
     for server in servers:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
+    """As start_server, but one server for all tests that ask for the same: each leaves it as it was."""
+    servers: dict[str, Server] = {}
+
+    def get(kind: str = "serve", **options: Any) -> Server:
+        key = repr((kind, options))
+        if key not in servers:
+            log = tmp_path_factory.mktemp("server") / "server.log"
+            servers[key] = Server(kind, log=log, **options).start()  # type: ignore[arg-type]
+        return servers[key]
+
+    yield get
+    for server in servers.values():
         server.stop()

@@ -1,5 +1,6 @@
 """Real servers for tests: started as a person would, on free loopback ports, ended by their process id."""
 
+import json
 import os
 import signal
 import socket
@@ -11,20 +12,22 @@ import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Literal, Self
+from typing import IO, Any, Literal, Self, get_args
 
 ROOT = Path(__file__).resolve().parent.parent
 START_TIMEOUT_SECONDS = 30
 STOP_TIMEOUT_SECONDS = 20
 
 ServerKind = Literal["serve", "daphne"]
+KINDS: tuple[ServerKind, ...] = get_args(ServerKind)
 
 
 class Server:
     """A server process, and the address where it answers. Use it as a context manager.
 
     `serve` is `manage.py serve` with the fast path, `daphne` the fallback. `env` comes on top of
-    this process' environment. What the server prints is in `log`.
+    this process' environment. What the server prints is in `log`, its database beside it where
+    `env` names no other.
     """
 
     def __init__(
@@ -39,7 +42,13 @@ class Server:
         self.kind = kind
         self.port = port or find_free_port()
         self.log = log
-        self._env = {**os.environ, "DJANGO_SETTINGS_MODULE": settings, "PYTHONUNBUFFERED": "1", **(env or {})}
+        self._env = {
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": settings,
+            "PYTHONUNBUFFERED": "1",
+            "DATABASE_URL": f"sqlite:///{log.with_suffix('.sqlite3')}",
+            **(env or {}),
+        }
         self._output: IO[bytes] | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -83,6 +92,27 @@ class Server:
             return error.code
         except OSError:
             return None
+
+    def fetch_json(self, path: str) -> Any:
+        with urllib.request.urlopen(self.http + path, timeout=30) as response:  # noqa: S310  # Loopback only.
+            return json.load(response)
+
+    def get_resident_bytes(self) -> int:
+        """How much memory of the machine the process holds now."""
+        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) * 1024
+        raise RuntimeError(f"process {self.pid} has no VmRSS: it has ended")
+
+    def manage(self, *arguments: str) -> str:
+        """Runs a management command with the server's settings and environment; returns what it printed."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT, env=self._env, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        if done.returncode != 0:
+            raise RuntimeError(f"manage.py {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
+        return done.stdout
 
     def signal(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
