@@ -57,7 +57,7 @@ export interface ConnectionOptions {
 
 // The server turned the token down for good, for instance since its secret was changed by a restart.
 const invalidTokenCode = 3500;
-const invalidTokenRetryMs = 5000;
+const invalidTokenRetryMs = 2000;
 
 export class CentrifugeConnection implements Connection {
   readonly #centrifuge: Centrifuge;

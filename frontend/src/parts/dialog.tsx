@@ -34,6 +34,8 @@ export function Dialog({ title, place, onClose, children }: DialogProps) {
         event.preventDefault();
         onClose();
       }}
+      // Browsers close it themselves when Escape is pressed twice.
+      onClose={onClose}
       onClick={(event) => {
         // The backdrop counts as the dialog itself; what is inside is inside .dialog-body.
         if (event.target === event.currentTarget) onClose();

@@ -4,13 +4,15 @@ import type { ComponentChildren } from "preact";
 
 export interface NoticeProps {
   title: string;
+  /** h1 where it is all that the page has to say. */
+  heading?: "h1" | "h2";
   children?: ComponentChildren;
 }
 
-export function Notice({ title, children }: NoticeProps) {
+export function Notice({ title, heading: Heading = "h2", children }: NoticeProps) {
   return (
     <div class="notice">
-      <h2>{title}</h2>
+      <Heading>{title}</Heading>
       {children}
     </div>
   );

@@ -40,6 +40,7 @@ export function ChatPage() {
       {showsRoom && <SkipLink />}
       {showsSidebar && (
         <Sidebar
+          isAlone={!showsRoom}
           onNewRoom={() => {
             dialog.value = "new-room";
           }}
@@ -96,16 +97,16 @@ function NoRoom() {
   const { chat } = useChat();
   const { status, problem } = chat.directory;
   return (
-    <main class="room-view" id="main">
+    <main class="room-view" id="main" tabIndex={-1}>
       {status.value === "failed" ? (
-        <Notice title="The rooms could not be loaded">
+        <Notice title="The rooms could not be loaded" heading="h1">
           <p>{problem.value}</p>
           <button type="button" class="button" onClick={() => void chat.directory.refresh()}>
             Try again
           </button>
         </Notice>
       ) : (
-        <Notice title="Choose a room">
+        <Notice title="Choose a room" heading="h1">
           <p>Its messages show up here.</p>
         </Notice>
       )}
@@ -123,7 +124,7 @@ function SkipLink() {
   return (
     <a
       class="skip-link"
-      href="#messages"
+      href="#main"
       onClick={(event) => {
         event.preventDefault();
         (document.getElementById("composer-input") ?? document.getElementById("main"))?.focus();

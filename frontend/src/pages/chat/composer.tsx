@@ -74,8 +74,7 @@ export function Composer({ conversation }: { conversation: Conversation }) {
           data-testid="composer-input"
           onInput={(event) => change(event.currentTarget.value)}
           onKeyDown={(event) => {
-            // While a word is being composed (Japanese, Chinese, …), Enter only accepts it.
-            if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+            if (event.key !== "Enter" || event.shiftKey || isComposing(event)) return;
             event.preventDefault();
             send();
           }}
@@ -107,4 +106,10 @@ export function Composer({ conversation }: { conversation: Conversation }) {
       </p>
     </form>
   );
+}
+
+/** While a word is being composed (Japanese, Chinese, …), Enter only accepts it. */
+function isComposing(event: KeyboardEvent): boolean {
+  // eslint-disable-next-line @typescript-eslint/no-deprecated -- Safari tells of the last key of a composition only so.
+  return event.isComposing || event.keyCode === 229;
 }

@@ -1,34 +1,51 @@
 // The connection's state in words: a small line that is always there, and a banner when it lasts.
 
-import { useComputed, useSignal } from "@preact/signals";
+import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 
 import type { ConnectionState } from "../../client/connection";
 import { isOnline } from "../../environment";
 import { useChat } from "./chat-context";
 
-const labels: Record<ConnectionState, string> = {
-  connected: "Connected",
-  connecting: "Connecting…",
-  disconnected: "Offline",
+interface Shown {
+  state: ConnectionState;
+  label: string;
+  /** For the banner. */
+  sentence: string;
+}
+
+const connected: Shown = { state: "connected", label: "Connected", sentence: "" };
+const connecting: Shown = {
+  state: "connecting",
+  label: "Connecting…",
+  sentence: "Trying to reach the server.",
+};
+const offline: Shown = { state: "disconnected", label: "Offline", sentence: "You are offline." };
+const disconnected: Shown = {
+  state: "disconnected",
+  label: "Disconnected",
+  sentence: "The server ended the connection.",
 };
 
-/** The SDK keeps trying without a network; people call that offline. */
-function useShownState(): ConnectionState {
-  const { chat } = useChat();
-  const state = useComputed<ConnectionState>(() => {
-    const actual = chat.connection.state.value;
-    return actual === "connecting" && !isOnline.value ? "disconnected" : actual;
-  });
-  return state.value;
+function describe(state: ConnectionState, isNetworkThere: boolean): Shown {
+  switch (state) {
+    case "connected":
+      return connected;
+    // The SDK keeps trying without a network; people call that offline.
+    case "connecting":
+      return isNetworkThere ? connecting : offline;
+    case "disconnected":
+      return isNetworkThere ? disconnected : offline;
+  }
 }
 
 export function ConnectionStatus() {
-  const state = useShownState();
+  const { chat } = useChat();
+  const { state, label } = describe(chat.connection.state.value, isOnline.value);
   return (
     <p class="connection" role="status" data-testid="connection-state" data-state={state}>
       <span class="connection-dot" aria-hidden="true" />
-      <span class="connection-label">{labels[state]}</span>
+      <span class="connection-label">{label}</span>
     </p>
   );
 }
@@ -38,7 +55,7 @@ const patienceMs = 2000;
 
 export function ConnectionBanner() {
   const { chat, reconnect } = useChat();
-  const state = useShownState();
+  const { state, sentence } = describe(chat.connection.state.value, isOnline.value);
   const isLong = useSignal(false);
 
   useEffect(() => {
@@ -55,7 +72,7 @@ export function ConnectionBanner() {
   return (
     <div class="connection-banner" data-testid="connection-banner">
       <p>
-        {state === "connecting" ? "Trying to reach the server." : "You are offline."}{" "}
+        {sentence}{" "}
         {waiting === 0
           ? "What you write is kept and sent when the connection is back."
           : `${waiting === 1 ? "1 message waits" : `${waiting} messages wait`} to be sent.`}

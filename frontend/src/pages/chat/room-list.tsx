@@ -8,16 +8,17 @@ import { roomHref, route } from "./route";
 import { formatShort } from "./times";
 
 export interface RoomListProps {
+  heading: "h1" | "h2";
   onNewRoom: () => void;
 }
 
-export function RoomList({ onNewRoom }: RoomListProps) {
+export function RoomList({ heading: Heading, onNewRoom }: RoomListProps) {
   const { chat } = useChat();
   const { rooms, status, problem } = chat.directory;
   return (
     <nav class="rooms" aria-labelledby="rooms-title">
       <header class="rooms-head">
-        <h2 id="rooms-title">Rooms</h2>
+        <Heading id="rooms-title">Rooms</Heading>
         <button
           type="button"
           class="icon-button"

@@ -32,7 +32,7 @@ export function RoomView({ conversation, onShowMembers }: RoomViewProps) {
 
   if (conversation.status.value === "missing") return <MissingRoom slug={slug} />;
   return (
-    <main class="room-view" id="main">
+    <main class="room-view" id="main" tabIndex={-1}>
       <header class="room-head">
         {width.value === "narrow" && <BackLink />}
         <div class="room-head-text">
@@ -108,7 +108,7 @@ export function BackLink() {
 
 export function OpeningRoom() {
   return (
-    <main class="room-view" id="main">
+    <main class="room-view" id="main" tabIndex={-1}>
       <header class="room-head">{width.value === "narrow" && <BackLink />}</header>
       <MessagesSkeleton />
     </main>
@@ -117,9 +117,9 @@ export function OpeningRoom() {
 
 export function MissingRoom({ slug }: { slug: string }) {
   return (
-    <main class="room-view" id="main" data-testid="missing-room">
+    <main class="room-view" id="main" tabIndex={-1} data-testid="missing-room">
       <header class="room-head">{width.value === "narrow" && <BackLink />}</header>
-      <Notice title="There is no such room">
+      <Notice title="There is no such room" heading="h1">
         <p>
           “{slug}” is not one of the rooms. It may have been renamed or removed, or the address has a
           mistake in it.

@@ -9,16 +9,23 @@ import { useChat } from "./chat-context";
 import { ConnectionStatus } from "./connection-status";
 import { RoomList } from "./room-list";
 
-export function Sidebar({ onNewRoom }: { onNewRoom: () => void }) {
+export interface SidebarProps {
+  /** No room beside it: it is what the page is about. */
+  isAlone: boolean;
+  onNewRoom: () => void;
+}
+
+export function Sidebar({ isAlone, onNewRoom }: SidebarProps) {
   const { chat } = useChat();
+  const Landmark = isAlone ? "main" : "div";
   return (
-    <div class="sidebar">
+    <Landmark class="sidebar">
       <header class="sidebar-head">
         <Mark />
         <span class="brand">Switchboard</span>
         <ConnectionStatus />
       </header>
-      <RoomList onNewRoom={onNewRoom} />
+      <RoomList heading={isAlone ? "h1" : "h2"} onNewRoom={onNewRoom} />
       <footer class="sidebar-foot">
         <Avatar user={String(chat.user.id)} name={chat.user.name} size="small" />
         <span class="sidebar-user" data-testid="current-user">
@@ -27,7 +34,7 @@ export function Sidebar({ onNewRoom }: { onNewRoom: () => void }) {
         <ThemeToggle />
         <SignOutButton />
       </footer>
-    </div>
+    </Landmark>
   );
 }
 
