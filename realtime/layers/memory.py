@@ -23,7 +23,7 @@ NOWHERE = Position()
 SWEEP_INTERVAL_SECONDS = 60
 
 
-class MemoryTopicLayer(InMemoryChannelLayer):  # type: ignore[misc]  # Channels ships no types.
+class MemoryTopicLayer(InMemoryChannelLayer):
     """Implements TopicLayer (realtime/layers/base.py) for a single process.
 
     `clock` gives seconds and `new_epoch` a short random text; both are for tests.
@@ -92,9 +92,7 @@ class MemoryTopicLayer(InMemoryChannelLayer):  # type: ignore[misc]  # Channels 
         reverse: bool = False,
     ) -> History:
         now = self._clock()
-        return self._log_of(topic, now).read(
-            policy, now, since=since, limit=limit, reverse=reverse
-        )
+        return self._log_of(topic, now).read(policy, now, since=since, limit=limit, reverse=reverse)
 
     async def remove_history(self, topic: str) -> None:
         if topic in self._logs:
@@ -111,8 +109,7 @@ class MemoryTopicLayer(InMemoryChannelLayer):  # type: ignore[misc]  # Channels 
         now = self._clock()
         self._sweep_at = now + SWEEP_INTERVAL_SECONDS
         for topic, log in list(self._logs.items()):
-            log.expire(now)
-            if topic not in self._subscribed and log.is_forgettable(now):
+            if self._is_forgotten(topic, log, now):
                 del self._logs[topic]
         for key, (forget_at, _) in list(self._repeats.items()):
             if forget_at <= now:
@@ -133,6 +130,11 @@ class MemoryTopicLayer(InMemoryChannelLayer):  # type: ignore[misc]  # Channels 
 
     def _log_of(self, topic: str, now: float) -> TopicLog:
         log = self._logs.get(topic)
-        if log is None:
+        if log is None or self._is_forgotten(topic, log, now):
             log = self._logs[topic] = TopicLog(self._new_epoch(), now)
         return log
+
+    def _is_forgotten(self, topic: str, log: TopicLog, now: float) -> bool:
+        """Never while somebody here follows the topic: they know its position."""
+        log.expire(now)
+        return topic not in self._subscribed and log.is_forgettable(now)
