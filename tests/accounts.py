@@ -1,15 +1,11 @@
 """People for tests, and their browsers."""
 
-from typing import Literal, get_args
-
 from django.contrib.auth.models import User
 from django.test import Client
 
 PASSWORD = "correct horse battery staple"
 
-Role = Literal["anonymous", "member", "admin"]
-ROLES: tuple[Role, ...] = get_args(Role)
-SIGNED_IN: tuple[Role, ...] = ("member", "admin")
+SIGNED_IN = ("member", "admin")
 
 
 def make_user(username: str = "alice", *, first_name: str = "", is_admin: bool = False) -> User:

@@ -100,6 +100,26 @@ def test_a_module_outside_of_the_project_with_a_bad_option_is_refused(tmp_path: 
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("host", "names", "allowed"),
+    [
+        ("", "", []),
+        ("127.0.0.1", "", []),
+        ("0.0.0.0", "", ["*"]),  # noqa: S104 -- a value to read, nothing listens there
+        ("0.0.0.0", "my.example", ["my.example"]),  # noqa: S104
+    ],
+)
+def test_development_answers_to_this_machine_or_to_whoever_it_is_served_to(
+    host: str, names: str, allowed: list[str]
+) -> None:
+    settings = read_settings(
+        "ALLOWED_HOSTS",
+        env={"DJANGO_SETTINGS_MODULE": "project.settings.dev", "HOST": host, "ALLOWED_HOSTS": names},
+    )
+
+    assert settings["ALLOWED_HOSTS"] == allowed
+
+
 def test_production_is_strict() -> None:
     settings = read_settings(
         "DEBUG",
