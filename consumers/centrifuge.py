@@ -3,7 +3,6 @@
 What the commands mean is the Session's to say; their encodings are json_codec.py and protobuf.py.
 """
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -29,12 +28,7 @@ class CentrifugeConsumer(AsyncConsumer):
     subscription per topic for all of them.
     """
 
-    async def __call__(
-        self,
-        scope: dict[str, Any],
-        receive: Callable[[], Awaitable[dict[str, Any]]],
-        send: Callable[[dict[str, Any]], Awaitable[None]],
-    ) -> None:
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         runtime = get_runtime()
         if runtime.is_draining:
             await refuse(scope, receive, send, status=503)

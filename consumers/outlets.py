@@ -287,7 +287,7 @@ class QueuedOutlet:
             if self._close_code is not None:
                 code, self._close_code = self._close_code, None
                 await self._send(_close_event(code))
-        except Exception:  # noqa: BLE001  # Servers raise what they like when the client is gone.
+        except Exception:  # Servers raise what they like when the client is gone.
             logger.debug("send failed: the client is gone", exc_info=True)
             self.abandon()
         finally:

@@ -9,7 +9,7 @@ import io
 from collections.abc import Sequence
 from enum import Enum, auto
 from types import NoneType, UnionType
-from typing import Any, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, NamedTuple, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, proto
 from google.protobuf.message import DecodeError, Message
@@ -104,7 +104,8 @@ class ProtobufCodec:
             raise Disconnect(CloseCode.BAD_REQUEST, "a text message where Protobuf was agreed on")
         source, commands = io.BytesIO(message), []
         try:
-            while (parsed := proto.parse_length_prefixed(self._command_class, source)) is not None:
+            while source.tell() < len(message):
+                parsed = proto.parse_length_prefixed(self._command_class, source)
                 commands.append(_to_struct(parsed, m.Command))
         except (DecodeError, ValueError) as error:
             raise Disconnect(CloseCode.BAD_REQUEST, f"malformed Protobuf: {error}") from error
@@ -164,7 +165,11 @@ def _field(struct: type[Struct], name: str) -> _Field:
         kinds = list(get_args(annotation))
     origin = get_origin(annotation)
     if origin is dict:
-        return _Field(name, _Shape.TEXT_MAP, None) if kinds[1] is str else _Field(name, _Shape.STRUCT_MAP, kinds[1])
+        return (
+            _Field(name, _Shape.TEXT_MAP, None)
+            if kinds[1] is str
+            else _Field(name, _Shape.STRUCT_MAP, kinds[1])
+        )
     if origin is list:
         return _Field(name, _Shape.LIST, kinds[0])
     if annotation is Raw:
@@ -199,7 +204,7 @@ def _describe(
     described = message.field.add(name=field.name, number=number, label=kinds.LABEL_OPTIONAL)
     match field.shape:
         case _Shape.PLAIN:
-            described.type = _PLAIN_TYPES[annotation]
+            described.type = _PLAIN_TYPES[cast(type, annotation)]
         case _Shape.BYTES:
             described.type = kinds.TYPE_BYTES
         case _Shape.STRUCT | _Shape.LIST:

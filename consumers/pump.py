@@ -41,10 +41,12 @@ class Pump:
         self._receive = receive
         self._send = send
         self._loop = asyncio.get_running_loop()
-        self._jobs: deque[Command | Job] = deque()
-        self._room = asyncio.Event()
+        # These exist only while there is something in them: most connections are idle most of the
+        # time, and an empty deque takes 0.8 KB.
+        self._jobs: deque[Command | Job] | None = None
+        self._room: asyncio.Future[None] | None = None
         self._worker: asyncio.Task[None] | None = None
-        self._rpcs: set[asyncio.Task[None]] = set()
+        self._rpcs: set[asyncio.Task[None]] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._is_closed = False
         self._outlet = self._make_outlet(scope)
@@ -100,12 +102,11 @@ class Pump:
                 self._session.pong()
                 self._outlet.acknowledge()
                 continue
-            self._jobs.append(command)
-            self._start_worker()
+            self._add(command)
             # Backpressure: the socket is not read while too many commands wait.
-            while len(self._jobs) >= self._limits.max_waiting_commands and not self._is_closed:
-                self._room.clear()
-                await self._room.wait()
+            while self._jobs is not None and len(self._jobs) >= self._limits.max_waiting_commands:
+                self._room = self._loop.create_future()
+                await self._room
 
     # ── Connection, for the session and the hub ───────────────────────────────────────────────
 
@@ -122,43 +123,50 @@ class Pump:
     def close(self, code: CloseCode) -> None:
         if not self._is_closed:
             self._is_closed = True
-            self._room.set()
             self._outlet.close(code)
 
     def submit(self, job: Job) -> None:
         if not self._is_closed:
-            self._jobs.append(job)
-            self._start_worker()
+            self._add(job)
 
     # ── Work ──────────────────────────────────────────────────────────────────────────────────
 
-    def _start_worker(self) -> None:
-        if self._worker is None:
-            self._worker = self._loop.create_task(self._work())
+    def _add(self, job: Command | Job) -> None:
+        if self._jobs is None:
+            self._jobs = deque()
+            self._worker = self._loop.create_task(self._work(self._jobs))
+        self._jobs.append(job)
 
-    async def _work(self) -> None:
+    async def _work(self, jobs: deque[Command | Job]) -> None:
         try:
-            while self._jobs:
+            while jobs:
                 # One reply may be large; the next is not made before the client has taken it.
                 if self._outlet.is_congested:
                     await self._outlet.wait_until_drained()
-                job = self._jobs.popleft()
-                self._room.set()
+                job = jobs.popleft()
+                self._make_room()
                 await self._do(job)
         finally:
-            self._worker = None
+            self._jobs = self._worker = None
+            self._make_room()
             self._set_timer()
+
+    def _make_room(self) -> None:
+        if self._room is not None and not self._room.done():
+            self._room.set_result(None)
 
     async def _do(self, job: Command | Job) -> None:
         if not isinstance(job, Command):
             try:
                 await job()
-            except Exception:  # noqa: BLE001  # A layer that is away must not end the worker.
+            except Exception:  # A layer that is away must not end the worker.
                 logger.exception("a server's action on a session failed")
             return
         if job.rpc is None:
             await self._session.handle(job)
             return
+        if self._rpcs is None:
+            self._rpcs = set()
         while len(self._rpcs) >= self._limits.max_concurrent_rpcs:
             await asyncio.wait(self._rpcs, return_when=asyncio.FIRST_COMPLETED)
         call = self._loop.create_task(self._session.handle(job))
@@ -169,11 +177,10 @@ class Pump:
         """Commands that had arrived are carried out; then the session leaves its topics."""
         self._is_closed = True
         self._outlet.abandon()
-        self._room.set()
         if self._timer is not None:
             self._timer.cancel()
         try:
-            while under_way := {*self._rpcs, *([self._worker] if self._worker else [])}:
+            while under_way := self._under_way():
                 await asyncio.wait(under_way)
         except asyncio.CancelledError:
             # The server waits no longer.
@@ -183,6 +190,9 @@ class Pump:
             raise
         finally:
             await self._session.close()
+
+    def _under_way(self) -> set[asyncio.Task[None]]:
+        return (self._rpcs or set()) | ({self._worker} if self._worker else set())
 
     def _end_slow(self) -> None:
         logger.info("client is slow", extra={"client": self._session.caller.client})

@@ -16,7 +16,7 @@ from consumers.routing import websocket_application  # noqa: E402
 from realtime.runtime import get_runtime  # noqa: E402
 
 
-async def live(scope: dict[str, Any], receive: Any, send: Any) -> None:  # noqa: ARG001
+async def live(scope: dict[str, Any], receive: Any, send: Any) -> None:
     """The lifespan protocol: the runtime stops with the server."""
     while (event := await receive())["type"] != "lifespan.shutdown":
         await send({"type": f"{event['type']}.complete"})
@@ -24,10 +24,10 @@ async def live(scope: dict[str, Any], receive: Any, send: Any) -> None:  # noqa:
     await send({"type": "lifespan.shutdown.complete"})
 
 
-class Application(ProtocolTypeRouter):  # type: ignore[misc]  # Channels' routers are untyped.
+class Application(ProtocolTypeRouter):
     """Starts the runtime with the first call, whatever it is: daphne knows no lifespan."""
 
-    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         get_runtime().start()
         await super().__call__(scope, receive, send)
 

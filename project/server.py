@@ -51,7 +51,9 @@ class Address:
                 f"Port {self.port} on {self.host} is in use. Stop what is using it, or choose another: "
                 f"PORT={self.port + 1} make run"
             )
-        return f"Cannot listen on {self.host} port {self.port}: {error.strerror}. Choose another HOST or PORT."
+        return (
+            f"Cannot listen on {self.host} port {self.port}: {error.strerror}. Choose another HOST or PORT."
+        )
 
 
 class GentleServer(uvicorn.Server):
@@ -61,9 +63,7 @@ class GentleServer(uvicorn.Server):
     balancers have seen that this process is going. A second Ctrl+C ends it at once.
     """
 
-    def __init__(
-        self, config: uvicorn.Config, *, runtime: Runtime, on_listening: Callable[[], None]
-    ) -> None:
+    def __init__(self, config: uvicorn.Config, *, runtime: Runtime, on_listening: Callable[[], None]) -> None:
         super().__init__(config)
         self._runtime = runtime
         self._on_listening = on_listening
@@ -102,7 +102,5 @@ def serve(address: Address, runtime: Runtime, *, on_listening: Callable[[Address
         # Clients come back all at once after a deploy.
         backlog=4096,
     )
-    server = GentleServer(
-        config, runtime=runtime, on_listening=lambda: on_listening(Address.of(listener))
-    )
+    server = GentleServer(config, runtime=runtime, on_listening=lambda: on_listening(Address.of(listener)))
     server.run(sockets=[listener])

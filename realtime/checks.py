@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django.core.checks import CheckMessage, Error, Warning, register
+from django.core import checks
+from django.core.checks import CheckMessage, register
 
 from realtime.conf import Settings, is_debug, load_settings
 from realtime.errors import ConfigurationError
@@ -14,16 +15,16 @@ MIN_SECRET_BYTES = 32
 
 
 @register("realtime")
-def check_settings(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
+def check_settings(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list[CheckMessage]:
     """realtime.E001: a setting is wrong. The others are warnings."""
     try:
         settings = load_settings()
         namespaces = build_namespaces(settings)
     except ConfigurationError as error:
-        return [Error(str(error), id="realtime.E001")]
+        return [checks.Error(str(error), id="realtime.E001")]
     warnings: list[CheckMessage] = [*_check_secrets(settings)]
     warnings += [
-        Warning(
+        checks.Warning(
             f"Namespace {namespace.name!r} allows deltas or tag filters, which are not offered yet.",
             hint="Clients are served full publications; remove the options to silence this.",
             id="realtime.W003",
@@ -38,7 +39,7 @@ def _check_secrets(settings: Settings) -> list[CheckMessage]:
     warnings: list[CheckMessage] = []
     if settings.insecure_client and not is_debug():
         warnings.append(
-            Warning(
+            checks.Warning(
                 "REALTIME['INSECURE_CLIENT'] is on: anybody may read and write every topic.",
                 hint="Set it to False; clients then need a token.",
                 id="realtime.W001",
@@ -46,7 +47,7 @@ def _check_secrets(settings: Settings) -> list[CheckMessage]:
         )
     if 0 < len(settings.token_hmac_secret.encode()) < MIN_SECRET_BYTES:
         warnings.append(
-            Warning(
+            checks.Warning(
                 f"REALTIME['TOKEN_HMAC_SECRET'] is shorter than {MIN_SECRET_BYTES} bytes; it can be guessed.",
                 hint='Make one: python -c "import secrets; print(secrets.token_urlsafe(32))"',
                 id="realtime.W002",

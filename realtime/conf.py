@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.conf import settings as django_settings
@@ -26,7 +26,7 @@ class Settings:
     allow_anonymous_connect: bool = False
     insecure_client: bool = False
     namespaces: tuple[Namespace, ...] = ()
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     max_publication_bytes: int = 65_536
     hook_threads: int = 4
     shutdown_delay_seconds: float = 1
@@ -61,7 +61,8 @@ def _refuse_contradictions(settings: Settings) -> None:
     if 0 < limits.ping_interval_seconds <= limits.pong_timeout_seconds:
         raise ConfigurationError(
             f"REALTIME['PONG_TIMEOUT'] is {limits.pong_timeout_seconds} and PING_INTERVAL is "
-            f"{limits.ping_interval_seconds}: a pong must be due before the next ping; make PONG_TIMEOUT smaller."
+            f"{limits.ping_interval_seconds}: a pong must be due before the next ping; "
+            "make PONG_TIMEOUT smaller."
         )
     if settings.max_publication_bytes > limits.slow_client_bytes:
         raise ConfigurationError(

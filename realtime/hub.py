@@ -45,11 +45,20 @@ class Connection(Protocol):
 class Subscriber(Protocol):
     """One topic in one session, as far as the hub is concerned."""
 
-    codec: Codec
-    connection: Connection
-    wants_topic_id: bool
-    wants_join_leave: bool
-    is_positioned: bool
+    @property
+    def codec(self) -> Codec: ...
+
+    @property
+    def connection(self) -> Connection: ...
+
+    @property
+    def wants_topic_id(self) -> bool: ...
+
+    @property
+    def wants_join_leave(self) -> bool: ...
+
+    @property
+    def is_positioned(self) -> bool: ...
 
     def lose_position(self) -> None:
         """Publications are missing and cannot be had: the client must be told."""
@@ -117,7 +126,6 @@ class _Route:
         self.is_subscribed = False
         self.lock = Lock()
 
-    @property
     def is_empty(self) -> bool:
         return not self.pending and not self.groups
 
@@ -225,14 +233,14 @@ class Hub:
             group.discard(subscriber)
             if not group.members:
                 del route.groups[key]
-        if not route.is_empty:
+        if not route.is_empty():
             return
         async with route.lock:
             # Somebody may have joined while the lock was held by another.
-            if route.is_empty and route.is_subscribed:
+            if route.is_empty() and route.is_subscribed:
                 await self._layer.unsubscribe(topic)
                 route.is_subscribed = False
-            if route.is_empty and self._routes.get(topic) is route:
+            if route.is_empty() and self._routes.get(topic) is route:
                 del self._routes[topic]
 
     def count(self, topic: str) -> int:
@@ -311,9 +319,7 @@ class Hub:
             ]
             if messages:
                 latest_of = route.topic if route.conflates else None
-                self._deliveries.append(
-                    _Delivery(key.codec.batch(messages), group.connections, latest_of)
-                )
+                self._deliveries.append(_Delivery(key.codec.batch(messages), group.connections, latest_of))
         if self._deliveries:
             self._wake()
 

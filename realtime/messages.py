@@ -127,8 +127,6 @@ class PingRequest(Struct, omit_defaults=True):
     """Old clients' ping: answered, though the server pings by itself."""
 
 
-
-
 class Command(Struct, omit_defaults=True):
     """One request of a client. Exactly one of the fields after `id` is set; none of them is a pong."""
 

@@ -191,10 +191,11 @@ def get_runtime() -> Runtime:
 
 
 def _topic_layer() -> TopicLayer:
-    layer = get_channel_layer()
+    layer: Any = get_channel_layer()
     if not hasattr(layer, "attach"):
         raise ConfigurationError(
             f"CHANNEL_LAYERS['default'] is {type(layer).__name__}, expected a topic layer; "
             "set its BACKEND to 'realtime.layers.memory.MemoryTopicLayer'."
         )
-    return layer
+    topic_layer: TopicLayer = layer
+    return topic_layer

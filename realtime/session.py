@@ -53,11 +53,11 @@ from realtime.messages import (
     RpcResult,
     SendRequest,
     ServerMessage,
+    SubRefreshRequest,
+    SubRefreshResult,
     Subscribed,
     SubscribeRequest,
     SubscribeResult,
-    SubRefreshRequest,
-    SubRefreshResult,
     Unsubscribed,
     UnsubscribeRequest,
     UnsubscribeResult,
@@ -85,7 +85,8 @@ PING = Reply()
 class Connection(hub.Connection, Protocol):
     """What a session needs of its pump. `send` and `close` return at once and do nothing once closed."""
 
-    codec: Codec
+    @property
+    def codec(self) -> Codec: ...
 
     def send(self, reply: Reply) -> None:
         """Goes out in order with what the hub writes."""
@@ -150,7 +151,7 @@ class Session:
         except Disconnect as error:
             logger.info("client misbehaved", extra={"client": self._caller.client, "error": str(error)})
             self.disconnect(error.code)
-        except Exception:  # noqa: BLE001  # Hooks and RPC functions may raise anything.
+        except Exception:  # Hooks and RPC functions may raise anything.
             logger.exception("command crashed", extra={"client": self._caller.client})
             self._fail(command, ErrorCode.INTERNAL)
 
@@ -366,8 +367,7 @@ class Session:
         permissions, caller = self._node.permissions, self._caller
         # Recovery hands out what was published before, so that asking for it is reading history.
         may_recover = namespace.force_recovery or (
-            request.recoverable
-            and permissions.may_read_history(caller, topic, namespace, is_subscriber=True)
+            request.recoverable and permissions.may_read_history(caller, topic, namespace, is_subscriber=True)
         )
         wants_positioning = namespace.force_positioning or request.positioned or may_recover
         sees_joins = namespace.force_push_join_leave or (
@@ -518,7 +518,7 @@ class Session:
         for subscription in self._subscriptions:
             try:
                 await self._subscriptions.end(subscription, self._caller)
-            except Exception:  # noqa: BLE001  # One topic that fails must not keep the others.
+            except Exception:  # One topic that fails must not keep the others.
                 logger.exception("leaving failed", extra={"topic": subscription.topic.text})
 
     def _lose_position(self, subscription: Subscription) -> None:

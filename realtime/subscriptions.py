@@ -111,7 +111,7 @@ class Subscriptions:
         )
 
     def go_live(self, subscription: Subscription) -> None:
-        """Nothing is lost or doubled: events that came since open() follow the reply, later ones follow them."""
+        """Nothing is lost or doubled: what came since open() follows the reply, and all else follows that."""
         waited = self._node.hub.go_live(subscription.topic.text, subscription, subscription.position)
         subscription.state = State.LIVE
         number = subscription.topic_id if subscription.wants_topic_id else 0
@@ -143,7 +143,7 @@ class Subscriptions:
         if was_live and namespace.on_unsubscribe is not None:
             try:
                 await self._node.hooks.call(namespace.on_unsubscribe, caller, subscription.topic)
-            except Exception:  # noqa: BLE001  # The project's code may raise anything.
+            except Exception:  # The project's code may raise anything.
                 logger.exception("on_unsubscribe failed", extra={"topic": subscription.topic.text})
 
     async def _withdraw(self, subscription: Subscription) -> None:
@@ -153,4 +153,3 @@ class Subscriptions:
         await self._node.hub.leave(topic, subscription)
         if subscription.namespace.presence:
             await self._node.presence.remove(topic, subscription.info.client)
-

@@ -148,9 +148,7 @@ class TokenSigner:
     ) -> None:
         self._secret = secret
         self._clock = clock
-        self._common = {
-            claim: value for claim, value in (("aud", audience), ("iss", issuer)) if value
-        }
+        self._common = {claim: value for claim, value in (("aud", audience), ("iss", issuer)) if value}
 
     def connection(
         self,

@@ -109,7 +109,8 @@ class Namespace:
         for option in overrides:
             if option not in OVERRIDABLE:
                 raise ConfigurationError(f"override of {option!r}, expected one of {', '.join(OVERRIDABLE)}.")
-        return replace(self, **overrides)
+        changes: dict[str, Any] = dict(overrides)
+        return replace(self, **changes)
 
     @property
     def keeps_history(self) -> bool:
@@ -135,8 +136,10 @@ class Namespace:
             if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
                 unit = "publications" if option == "history_size" else "seconds"
                 problems.append(f"{option} is {value!r}, expected a number of {unit}, 0 or more.")
-        if not isinstance(self.history_size, int):
-            problems.append(f"history_size is {self.history_size!r}, expected a whole number.")
+        # Declared as int, and yet the settings' dict may hold anything.
+        size: Any = self.history_size
+        if not isinstance(size, int):
+            problems.append(f"history_size is {size!r}, expected a whole number.")
         return problems
 
     def _wrong_values(self) -> "list[str]":
@@ -170,9 +173,11 @@ class Namespace:
                 f"history_meta_ttl is {self.history_meta_ttl}, less than history_ttl ({self.history_ttl}): "
                 "a log needs its position; make history_meta_ttl larger."
             )
-        for option in ("force_recovery", "force_positioning"):
-            if getattr(self, option) and not self.keeps_history:
-                problems.append(f"{option} needs a log; set history_size and history_ttl.")
+        problems += [
+            f"{option} needs a log; set history_size and history_ttl."
+            for option in ("force_recovery", "force_positioning")
+            if getattr(self, option) and not self.keeps_history
+        ]
         if self.slow_consumer == "conflate" and (self.force_recovery or self.force_positioning):
             problems.append(
                 "slow_consumer 'conflate' leaves publications out, which force_recovery and "

@@ -23,7 +23,7 @@ class NamespaceRegistry:
         return namespace
 
     def get_for(self, topic: TopicName) -> Namespace:
-        """Raises CommandError 102 where no namespace with that name exists, or its regex forbids the topic."""
+        """Raises CommandError 102 where there is no such namespace, 107 where its regex forbids the topic."""
         namespace = self._namespaces.get(topic.namespace)
         if namespace is None:
             raise CommandError(ErrorCode.UNKNOWN_TOPIC, f"no namespace {topic.namespace!r} for {topic}")
