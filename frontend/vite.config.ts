@@ -17,9 +17,10 @@ export default defineConfig({
   },
   server: {
     host: "127.0.0.1",
+    // The Host header stays the page's own: Django and the WebSocket endpoint compare Origin with it.
     proxy: {
-      "/api": backend,
-      "/connection": { target: backend, ws: true },
+      "/api": { target: backend, changeOrigin: false },
+      "/connection": { target: backend, changeOrigin: false, ws: true },
     },
   },
   test: {
