@@ -41,6 +41,9 @@ class FramesProtocol(WebSocketsSansIOProtocol):
         if message["type"] == "websocket.accept":
             # Nobody reads the handshake again, and its headers are a tenth of an idle connection.
             del self.request, self.response
+        elif message["type"] == "websocket.http.response.body":
+            # uvicorn takes an application that refused by a status for one that forgot to answer.
+            self.handshake_complete = True
 
     def listen(self, listener: FrameListener) -> None:
         self._listener = listener
