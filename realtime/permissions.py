@@ -24,7 +24,7 @@ class Permissions:
             return False
         if topic.users is not None:
             # The name says whom it is for: no option for everybody opens it to others.
-            return namespace.allow_user_limited_channels and caller.user in topic.users - {""}
+            return namespace.allow_user_limited_channels and caller.user in topic.users
         if namespace.can_subscribe is not None:
             return bool(await self._hooks.call(namespace.can_subscribe, caller, topic))
         return namespace.allow_subscribe_for_client and (

@@ -38,8 +38,14 @@ class TopicName:
 
     @staticmethod
     def personal(user: str) -> "TopicName":
-        """The topic that the server itself subscribes `user` to."""
-        return _parse(USER_MARK + user)
+        """The topic that the server itself subscribes `user` to.
+
+        Raises CommandError 107 where the user's name would make it a topic of others.
+        """
+        name = _parse(USER_MARK + user)
+        if name.users != frozenset({user}):
+            raise CommandError(ErrorCode.BAD_REQUEST, f"no personal topic for user {user!r}")
+        return name
 
     def __str__(self) -> str:
         return self.text
@@ -63,6 +69,7 @@ def _parse(text: str) -> TopicName:
         text=text,
         namespace=namespace.removeprefix(PRIVATE_MARK),
         key=key,
-        users=frozenset(users.split(USER_SEPARATOR)) if mark else None,
+        # Never "": so an anonymous client is called.
+        users=frozenset(users.split(USER_SEPARATOR)) - {""} if mark else None,
         is_private=is_private,
     )

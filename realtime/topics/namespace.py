@@ -5,6 +5,7 @@ Durations are seconds. Everything a client may do is denied until an option or a
 """
 
 import difflib
+import math
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, fields, replace
@@ -89,9 +90,9 @@ class Namespace:
     on_unsubscribe: SubscriptionHook | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "allowed_delta_types", tuple(self.allowed_delta_types))
         for problem in self._problems():
             raise ConfigurationError(f"Namespace {self.name!r}: {problem}")
+        object.__setattr__(self, "allowed_delta_types", tuple(self.allowed_delta_types))
 
     @classmethod
     def from_options(cls, name: str, options: Mapping[str, Any]) -> "Namespace":
@@ -99,7 +100,7 @@ class Namespace:
         known = [field.name for field in fields(cls) if field.name != "name"]
         for option in options:
             if option not in known:
-                close = difflib.get_close_matches(option, known, n=1)
+                close = difflib.get_close_matches(str(option), known, n=1)
                 hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}."
                 raise ConfigurationError(f"Namespace {name!r}: unknown option {option!r}; {hint}")
         return cls(name=name, **options)
@@ -121,7 +122,7 @@ class Namespace:
         return not self.channel_regex or re.search(self.channel_regex, topic.key) is not None
 
     def _problems(self) -> "list[str]":
-        return [*self._wrong_types(), *self._wrong_values()] or self._contradictions()
+        return self._wrong_types() or self._wrong_values() or self._contradictions()
 
     def _wrong_types(self) -> "list[str]":
         problems = []
@@ -133,13 +134,20 @@ class Namespace:
                 problems.append(f"{field.name} is {value!r}, expected a function (or None).")
         for option in ("history_size", "history_ttl", "history_meta_ttl"):
             value = getattr(self, option)
-            if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not is_number or not math.isfinite(value) or value < 0:
                 unit = "publications" if option == "history_size" else "seconds"
                 problems.append(f"{option} is {value!r}, expected a number of {unit}, 0 or more.")
-        # Declared as int, and yet the settings' dict may hold anything.
+        # They are declared as what they must be, and yet the settings' dict may hold anything.
         size: Any = self.history_size
         if not isinstance(size, int):
             problems.append(f"history_size is {size!r}, expected a whole number.")
+        regex: Any = self.channel_regex
+        if not isinstance(regex, str):
+            problems.append(f"channel_regex is {regex!r}, expected a text.")
+        deltas: Any = self.allowed_delta_types
+        if not isinstance(deltas, list | tuple | set | frozenset):
+            problems.append(f"allowed_delta_types is {deltas!r}, expected a list of texts.")
         return problems
 
     def _wrong_values(self) -> "list[str]":
@@ -157,7 +165,7 @@ class Namespace:
         ]
         try:
             re.compile(self.channel_regex)
-        except (re.error, TypeError) as error:
+        except re.error as error:
             problems.append(f"channel_regex is {self.channel_regex!r}, which does not compile: {error}.")
         return problems
 
