@@ -9,8 +9,6 @@ PYTHON_BIN := $(VENV)/bin/python
 NEED := sh .make/need.sh
 NPM := npm --prefix frontend --no-audit --no-fund --no-update-notifier --loglevel=error
 
-RUN_STAMP := $(VENV)/.installed-run
-DEV_STAMP := $(VENV)/.installed-dev
 NODE_STAMP := frontend/node_modules/.package-lock.json
 PAGE := frontend/dist/.vite/manifest.json
 PAGE_SOURCES := $(shell find frontend/src frontend/public -type f 2>/dev/null) \
@@ -19,30 +17,30 @@ PAGE_SOURCES := $(shell find frontend/src frontend/public -type f 2>/dev/null) \
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup hooks run test check format bench lock docs clean need-node need-port need-venv
+.PHONY: help setup hooks run test check format bench lock docs clean need-node need-port run-packages dev-packages
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
-setup: need-node $(DEV_STAMP) $(NODE_STAMP) ## Install everything that working on Switchboard takes
+setup: need-node dev-packages $(NODE_STAMP) ## Install everything that working on Switchboard takes
 	@echo 'Ready. Next: make run, make test; make hooks to check each commit.'
 
-hooks: $(DEV_STAMP) $(NODE_STAMP) ## Have git run the quick checks before each commit
+hooks: dev-packages $(NODE_STAMP) ## Have git run the quick checks before each commit
 	@$(PYTHON_BIN) -m pre_commit install >/dev/null
 
-run: need-node need-port $(RUN_STAMP) $(PAGE) ## Start Switchboard, with demo accounts, on HOST and PORT
+run: need-node need-port run-packages $(PAGE) ## Start Switchboard, with demo accounts, on HOST and PORT
 	@echo 'Preparing the database…'
 	@$(PYTHON_BIN) manage.py demo --migrate
 	@exec $(PYTHON_BIN) manage.py serve --host "$(HOST)" --port "$(PORT)"
 
-test: need-node $(DEV_STAMP) $(NODE_STAMP) $(PAGE) ## Run every test: Python, TypeScript, real servers, a real browser
+test: need-node dev-packages $(NODE_STAMP) $(PAGE) ## Run every test: Python, TypeScript, real servers, a real browser
 	@chromium=$$($(NEED) chromium) && \
 		echo 'Testing the server…' && \
 		CHROMIUM="$$chromium" $(PYTHON_BIN) -m pytest -q -n 2 --dist loadgroup $(PYTEST_ARGS)
 	@echo 'Testing the page…'
 	@$(NPM) run --silent test
 
-check: need-node $(DEV_STAMP) $(NODE_STAMP) $(PAGE) ## Lint, types, import rules, settings, migrations, locks
+check: need-node dev-packages $(NODE_STAMP) $(PAGE) ## Lint, types, import rules, settings, migrations, locks
 	@echo 'Checking style…'
 	@$(PYTHON_BIN) -m ruff check --quiet .
 	@$(PYTHON_BIN) -m ruff format --quiet --check . || { echo 'Some files are not formatted: make format' >&2; exit 1; }
@@ -63,18 +61,18 @@ check: need-node $(DEV_STAMP) $(NODE_STAMP) $(PAGE) ## Lint, types, import rules
 	@sh .make/addresses.sh
 	@echo 'All checks passed.'
 
-format: $(DEV_STAMP) ## Format the code, and mend what the linter can
+format: dev-packages ## Format the code, and mend what the linter can
 	@$(PYTHON_BIN) -m ruff check --quiet --fix . ; $(PYTHON_BIN) -m ruff format --quiet .
 
-bench: $(DEV_STAMP) ## Measure, next to the floor (BENCH_ARGS=--help for what there is)
+bench: dev-packages ## Measure, next to the floor (BENCH_ARGS=--help for what there is)
 	@$(PYTHON_BIN) -m tests.benchmarks $(BENCH_ARGS)
 
-lock: need-node $(DEV_STAMP) ## Write the locks again (UPGRADE=1 for the newest versions)
+lock: need-node dev-packages ## Write the locks again (UPGRADE=1 for the newest versions)
 	@echo 'Locking…'
 	@sh .make/lock.sh $(PYTHON_BIN) $(if $(UPGRADE),--upgrade)
 	@$(NPM) install --package-lock-only >/dev/null
 
-docs: $(DEV_STAMP) ## Write README's table of environment variables again
+docs: dev-packages ## Write README's table of environment variables again
 	@$(PYTHON_BIN) -m project.settings.environment README.md
 
 clean: ## Remove what make installed and built; the database stays
@@ -90,22 +88,11 @@ need-node:
 need-port:
 	@$(NEED) port "$(HOST)" "$(PORT)"
 
-need-venv:
-	@$(NEED) venv $(VENV)
+run-packages:
+	@$(NEED) packages $(VENV) requirements.txt
 
-# Hashes are checked, so what is installed is what was locked.
-PIP_INSTALL := $(PYTHON_BIN) -m pip --disable-pip-version-check --quiet --no-input install --require-hashes
-
-$(RUN_STAMP): requirements.txt | need-venv
-	@echo 'Installing Python packages…'
-	@$(PIP_INSTALL) -r requirements.txt
-	@touch $@
-
-# All that $(RUN_STAMP) stands for, and more.
-$(DEV_STAMP): requirements-dev.txt requirements.txt | need-venv
-	@echo 'Installing Python packages, those for development too…'
-	@$(PIP_INSTALL) -r requirements-dev.txt
-	@touch $(RUN_STAMP) $@
+dev-packages:
+	@$(NEED) packages $(VENV) requirements-dev.txt requirements.txt
 
 $(NODE_STAMP): frontend/package.json frontend/package-lock.json
 	@echo 'Installing JavaScript packages…'

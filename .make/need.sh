@@ -2,7 +2,9 @@
 # What the Makefile needs from the machine: finds it, or says in one line what is missing.
 #
 #   need.sh python            prints a Python that is new enough
-#   need.sh venv DIR          makes DIR a virtual environment, unless it is a working one
+#   need.sh packages DIR LOCK [COVERED…]
+#                             installs what LOCK lists into the virtual environment DIR, which it
+#                             makes; does nothing where that is done. COVERED: locks that LOCK includes
 #   need.sh node              checks Node and npm
 #   need.sh port HOST PORT    checks that a server could listen there
 #   need.sh chromium          prints a Chromium, after installing one where it may
@@ -26,6 +28,22 @@ find_python() {
         seen=${seen:-$version}
     done
     fail "Switchboard needs Python 3.11 or newer; found ${seen:-none}. Install it from python.org and run make again."
+}
+
+install_packages() {
+    venv=$1
+    lock=$2
+    make_venv "$venv"
+    # By content: a checkout changes times without need. In the environment: it goes when that goes.
+    [ "$(cat "$venv/.installed-$lock" 2>/dev/null)" != "$(cksum "$lock")" ] || return 0
+    printf 'Installing Python packages (%s)…\n' "$lock"
+    # Hashes are checked, so what is installed is what was locked.
+    "$venv/bin/python" -m pip --disable-pip-version-check --quiet --no-input install --require-hashes -r "$lock" ||
+        fail "The Python packages could not be installed; pip says why above. Mend that and run make again."
+    shift
+    for covered in "$@"; do
+        cksum "$covered" >"$venv/.installed-$covered"
+    done
 }
 
 make_venv() {
@@ -53,7 +71,8 @@ need_node() {
 }
 
 need_port() {
-    "$(find_python)" - "$1" "$2" <<'PYTHON'
+    python=$(find_python)
+    "$python" - "$1" "$2" <<'PYTHON'
 import errno
 import socket
 import sys
@@ -104,9 +123,9 @@ need_chromium() {
 
 case ${1:-} in
     python) find_python ;;
-    venv) make_venv "$2" ;;
+    packages) shift && install_packages "$@" ;;
     node) need_node ;;
     port) need_port "$2" "$3" ;;
     chromium) need_chromium ;;
-    *) fail "need.sh: expected python, venv, node, port or chromium; got '${1:-}'." ;;
+    *) fail "need.sh: expected python, packages, node, port or chromium; got '${1:-}'." ;;
 esac

@@ -10,7 +10,23 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SHELL_TOOLS = ("sh", "make", "awk", "find", "id", "touch", "rm", "printf", "cat", "git", "grep", "env")
+SHELL_TOOLS = (
+    "sh",
+    "make",
+    "awk",
+    "find",
+    "id",
+    "touch",
+    "rm",
+    "printf",
+    "cat",
+    "git",
+    "grep",
+    "env",
+    "cp",
+    "mkdir",
+    "cksum",
+)
 
 
 @pytest.fixture
@@ -83,12 +99,66 @@ def test_a_newer_python_beside_an_old_one_is_found(bare_path: Path) -> None:
 def test_a_python_that_cannot_make_environments_is_told(bare_path: Path, tmp_path: Path) -> None:
     put_program(bare_path, "python3", 'case "$1" in -m) echo "long story" >&2; exit 1 ;; esac; echo 3.11.2')
 
-    done = need("venv", str(tmp_path / "venv"), path=bare_path)
+    done = need("packages", str(tmp_path / "venv"), "requirements.txt", path=bare_path)
 
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert "apt-get install python3-venv" in done.stderr
     assert not (tmp_path / "venv").exists()
+
+
+@pytest.fixture
+def fake_python(bare_path: Path) -> Path:
+    """A Python that makes environments of itself, and whose pip writes down that it was called."""
+    pip_log = bare_path.parent / "pip.log"
+    put_program(
+        bare_path,
+        "python3",
+        f"""case "$*" in
+            "-m venv "*) mkdir -p "$3/bin"; cp "{bare_path}/python3" "$3/bin/python" ;;
+            *"pip "*install*) echo "$*" >> "{pip_log}" ;;
+        esac""",
+    )
+    return pip_log
+
+
+def install(bare_path: Path, venv: Path) -> subprocess.CompletedProcess[str]:
+    done = need("packages", str(venv), "requirements-dev.txt", "requirements.txt", path=bare_path)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_packages_are_installed_once_with_their_hashes(
+    bare_path: Path, fake_python: Path, tmp_path: Path
+) -> None:
+    first = install(bare_path, tmp_path / "venv")
+    second = install(bare_path, tmp_path / "venv")
+
+    assert "Installing Python packages" in first.stdout
+    assert second.stdout == ""
+    (call,) = fake_python.read_text().splitlines()
+    assert call.endswith("install --require-hashes -r requirements-dev.txt")
+    # What the larger lock covers is installed with it.
+    assert need("packages", str(tmp_path / "venv"), "requirements.txt", path=bare_path).stdout == ""
+
+
+def test_packages_are_installed_again_when_the_environment_broke(
+    bare_path: Path, fake_python: Path, tmp_path: Path
+) -> None:
+    install(bare_path, tmp_path / "venv")
+    (tmp_path / "venv" / "bin" / "python").unlink()
+
+    assert "Creating the Python environment" in install(bare_path, tmp_path / "venv").stdout
+    assert len(fake_python.read_text().splitlines()) == 2
+
+
+def test_packages_are_installed_again_when_the_lock_changed(
+    bare_path: Path, fake_python: Path, tmp_path: Path
+) -> None:
+    install(bare_path, tmp_path / "venv")
+    (tmp_path / "venv" / ".installed-requirements-dev.txt").write_text("an older sum")
+
+    assert "Installing Python packages" in install(bare_path, tmp_path / "venv").stdout
 
 
 def test_no_node_is_told(bare_path: Path) -> None:
@@ -118,6 +188,12 @@ def test_a_port_in_use_is_told_with_another(used_port: int) -> None:
     )
 
 
+def test_an_old_python_is_told_before_the_port_is_looked_at(bare_path: Path) -> None:
+    put_program(bare_path, "python3", 'case "$2" in *print*) echo 3.9.2 ;; *) exit 1 ;; esac')
+
+    assert "found 3.9.2" in the_one_line(need("port", "127.0.0.1", "8000", path=bare_path))
+
+
 @pytest.mark.parametrize("port", ["", "x", "0", "65536", "-1"])
 def test_a_port_that_is_none_is_told(port: str) -> None:
     assert "expected a number from 1 to 65535" in the_one_line(need("port", "127.0.0.1", port))
@@ -141,7 +217,6 @@ def test_a_browser_is_installed_where_that_may_be(bare_path: Path) -> None:
     (bare_path / "id").unlink()
     put_program(bare_path, "id", "echo 0")
     installed = bare_path / "chromium"
-    (bare_path / "cp").symlink_to(shutil.which("cp") or "")
     # Any program will do: `sh` is one that can be run.
     put_program(bare_path, "apt-get", f'[ "$1" != install ] || cp "{bare_path}/sh" "{installed}"')
 
