@@ -3,6 +3,7 @@
     __main__.py   the command           processes.py  servers: start, CPU time, memory, end
     measures.py   what is measured      load.py       the clients, on frames.py
     report.py     figures and tables    floor.py      the least that a Python server can do
+    stages.py     a publication's stages, each alone, without a server
     machine.py    what it ran on        settings.py   Django settings of the measured server
     results/      the last full run     test_harness.py  the harness counts right
 

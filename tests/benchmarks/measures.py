@@ -5,6 +5,8 @@ than the clock on the wall, or the server's own memory. Everything is bounded in
 """
 
 import asyncio
+import functools
+import operator
 import os
 import statistics
 import time
@@ -12,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from tests.benchmarks import stages
 from tests.benchmarks.floor import PUBLISHER_PATH
 from tests.benchmarks.frames import PING, Endpoint
 from tests.benchmarks.load import Commander, Crowd, Request, crowd
@@ -20,7 +23,6 @@ from tests.benchmarks.report import Bar, Figure
 
 _DATA = b'{"user":"alice","text":"hello world, this is a message"}'
 _CONNECT = b'{"id":1,"connect":{}}'
-_UNKNOWN_METHOD = 104
 _DEADLINE_SECONDS = 60
 _WARM_UP_SECONDS = 0.3
 
@@ -73,6 +75,7 @@ class Window:
 
     seconds: float
     server: Cpu
+    waited_seconds: float
     load_seconds: float
     answers: int
     deliveries: int
@@ -81,6 +84,7 @@ class Window:
         return Window(
             seconds=self.seconds + other.seconds,
             server=self.server + other.server,
+            waited_seconds=self.waited_seconds + other.waited_seconds,
             load_seconds=self.load_seconds + other.load_seconds,
             answers=self.answers + other.answers,
             deliveries=self.deliveries + other.deliveries,
@@ -95,9 +99,32 @@ class Window:
         return _micros(self.server, self.deliveries)
 
     def busy(self) -> str:
-        """Say how busy the two cores were."""
-        server = self.server.total / self.seconds
-        return f"server {server:.0%} of its core, load {self.load_seconds / self.seconds:.0%}"
+        """Say how busy the two cores were, and whether others got in the way."""
+        server, load = self.server.total / self.seconds, self.load_seconds / self.seconds
+        text = f"server {server:.0%} of its core, load {load:.0%}"
+        waited = self.waited_seconds / self.seconds
+        return text if waited < 0.05 else f"{text}; others took {waited:.0%} of the server's"
+
+
+class Watch:
+    """Begins to look at a server; `end` gives what happened since."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._began = time.monotonic()
+        self._cpu = server.cpu()
+        self._waited_seconds = server.waited_seconds()
+        self._load_seconds = _own_cpu_seconds()
+
+    def end(self, *, answers: int, deliveries: int) -> Window:
+        return Window(
+            seconds=time.monotonic() - self._began,
+            server=self._server.cpu() - self._cpu,
+            waited_seconds=self._server.waited_seconds() - self._waited_seconds,
+            load_seconds=_own_cpu_seconds() - self._load_seconds,
+            answers=answers,
+            deliveries=deliveries,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +143,11 @@ class ClosedLoop:
         for commander in self.commanders:
             commander.start(self.request, window=self.window)
         await asyncio.sleep(_WARM_UP_SECONDS)
-        window = await self._watch(seconds)
+        watch, answers, deliveries = Watch(self.server), self._answers(), self.clients.tally.publications
+        await asyncio.sleep(seconds)
+        window = watch.end(
+            answers=self._answers() - answers, deliveries=self.clients.tally.publications - deliveries
+        )
         for commander in self.commanders:
             await commander.stop(within_seconds=_DEADLINE_SECONDS)
         if len(self.clients):
@@ -124,18 +155,6 @@ class ClosedLoop:
             await self.clients.tally.reach(expected, within_seconds=_DEADLINE_SECONDS)
         self.clients.check_alive()
         return window
-
-    async def _watch(self, seconds: float) -> Window:
-        began, cpu, load = time.monotonic(), self.server.cpu(), _own_cpu_seconds()
-        answers, deliveries = self._answers(), self.clients.tally.publications
-        await asyncio.sleep(seconds)
-        return Window(
-            seconds=time.monotonic() - began,
-            server=self.server.cpu() - cpu,
-            load_seconds=_own_cpu_seconds() - load,
-            answers=self._answers() - answers,
-            deliveries=self.clients.tally.publications - deliveries,
-        )
 
     def _answers(self) -> int:
         return sum(commander.answered for commander in self.commanders)
@@ -157,7 +176,7 @@ async def fan_out(plan: Plan) -> list[Figure]:
             await floor_audience.add_subscribers([[]] * count, within_seconds=_DEADLINE_SECONDS)
             publisher = await publishers.add_commander([_CONNECT])
             floor_publisher = await publishers.add_commander([], endpoint=_endpoint(floor, publisher=True))
-            windows: dict[tuple[str, int], Window] = {}
+            windows: dict[tuple[str, int], list[Window]] = {}
             loops = {
                 (name, window): ClosedLoop(
                     server=process,
@@ -176,49 +195,113 @@ async def fan_out(plan: Plan) -> list[Figure]:
                 for key, loop in loops.items():
                     plan.progress(f"fan-out: round {turn + 1} of {rounds}, {key[0]}, {key[1]} outstanding")
                     seen = await loop.run(plan.sizes.window_seconds)
-                    windows[key] = windows[key] + seen if key in windows else seen
+                    windows.setdefault(key, []).append(seen)
     figures = []
     for window in (1, 8):
-        measure = f"fan-out to {count:,}, {window} outstanding"
-        seen, least = windows["server", window], windows["floor", window]
-        cost, floor_cost = seen.per_delivery(), least.per_delivery()
-        figures += [
-            plan.figure(measure, "user CPU per delivery", cost.user, "µs", bar=Bar(3.0)),
-            plan.figure(measure, "system CPU per delivery", cost.system, "µs"),
-            plan.figure(measure, "user + system ÷ floor", cost.total / floor_cost.total, "×", bar=Bar(1.3)),
-            plan.figure(measure, "deliveries", seen.deliveries / seen.seconds, "/s", note=seen.busy()),
-            plan.figure(
-                measure,
-                "floor: user CPU per delivery",
-                floor_cost.user,
-                "µs",
-                note=f"one ready frame of {size} bytes per write",
-            ),
-            plan.figure(measure, "floor: system CPU per delivery", floor_cost.system, "µs"),
-            plan.figure(
-                measure, "floor: deliveries", least.deliveries / least.seconds, "/s", note=least.busy()
-            ),
-        ]
+        figures += _compare(plan, windows["server", window], windows["floor", window], window, size)
     return figures
 
 
-async def path(plan: Plan) -> list[Figure]:
-    """Where each microsecond of one publication goes, one at a time, from a client to all subscribers.
+def _compare(
+    plan: Plan, rounds: Sequence[Window], floor_rounds: Sequence[Window], window: int, size: int
+) -> list[Figure]:
+    """Make figures of a server's rounds and of the floor's in between."""
+    seen, least = _sum(rounds), _sum(floor_rounds)
+    cost, floor_cost = seen.per_delivery(), least.per_delivery()
+    # A median, since one round in which others got in the way would spoil a sum.
+    ratio = statistics.median(
+        mine.per_delivery().total / floors.per_delivery().total
+        for mine, floors in zip(rounds, floor_rounds, strict=True)
+    )
+    measure = f"fan-out to {plan.sizes.subscribers:,}, {window} outstanding"
+    return [
+        plan.figure(measure, "user CPU per delivery", cost.user, "µs", bar=Bar(3.0)),
+        plan.figure(
+            measure,
+            "system CPU per delivery",
+            cost.system,
+            "µs",
+            note="each delivery is a write" if window == 1 else "deliveries that meet share a write",
+        ),
+        plan.figure(
+            measure, "user + system ÷ floor", ratio, "×", bar=Bar(1.3), note=f"median of {len(rounds)} rounds"
+        ),
+        plan.figure(measure, "deliveries", seen.deliveries / seen.seconds, "/s", note=seen.busy()),
+        plan.figure(
+            measure,
+            "floor: user CPU per delivery",
+            floor_cost.user,
+            "µs",
+            note=f"one ready frame of {size} bytes per write",
+        ),
+        plan.figure(measure, "floor: system CPU per delivery", floor_cost.system, "µs"),
+        plan.figure(measure, "floor: deliveries", least.deliveries / least.seconds, "/s", note=least.busy()),
+    ]
 
-    Found from outside: requests that each go one stage further than the one before, every one sent when
-    the one before it was answered, so that nothing is shared between two of them. A stage is the
-    difference of two such costs.
+
+async def path(plan: Plan) -> list[Figure]:
+    """Where each microsecond of one publication goes, from a client to all subscribers, unsaturated.
+
+    From outside: requests that each go further than the one before. Each is sent when the one before
+    it was answered, so that no two of them share a read, a turn of the loop or a write. From inside:
+    the stages by themselves (stages.py); what they leave of the whole is the event loop's, the ASGI
+    call's and the transport's.
     """
+    count = plan.sizes.subscribers
+    costs, latency_seconds = await _path_from_outside(plan)
+    measure = "path, from outside"
+    figures = []
+    for name, cost in costs.items():
+        figures += [
+            plan.figure(measure, f"{name}: user CPU", cost.user, "µs"),
+            plan.figure(measure, f"{name}: system CPU", cost.system, "µs"),
+        ]
+    to_one, to_all = list(costs.values())[-2:]
+    figures.append(
+        plan.figure(measure, f"median time until all {count:,} have it", latency_seconds * 1000, "ms")
+    )
+    plan.progress("path: stages")
+    inside = await stages.measure(_publish("log:bench").payload % 12_345, _DATA, subscribers=1_000)
+    measure = "path, from inside: user CPU"
+    each = (to_all.user - to_one.user) / (count - 1)
+    alone = {
+        "parse the frame": inside.parse_frame,
+        "decode the command": inside.decode_command,
+        "session, rule, publisher": inside.session_and_publisher,
+        "append to the log": inside.append_to_log,
+        "encode and frame the reply": inside.encode_reply,
+        "hub: route, encode and frame the push": inside.encode_push,
+    }
+    rest = to_one.user - sum(alone.values()) - inside.hand_over
+    figures += [
+        plan.figure(measure, name, value, "µs", note="alone, per publication")
+        for name, value in alone.items()
+    ]
+    figures += [
+        plan.figure(
+            measure, "event loop, tasks, ASGI, 2 writes", rest, "µs", note="the rest of a publication to 1"
+        ),
+        plan.figure(measure, "hub → pump → outlet", inside.hand_over, "µs", note="alone, per delivery"),
+        plan.figure(
+            measure, "transport's write", each - inside.hand_over, "µs", note="the rest of a delivery"
+        ),
+        plan.figure(
+            "path, kernel", "write", (to_all.system - to_one.system) / (count - 1), "µs", note="per delivery"
+        ),
+    ]
+    return figures
+
+
+async def _path_from_outside(plan: Plan) -> tuple[dict[str, Cpu], float]:
+    """Return the cost of each request, and the median seconds that the last one took to reach all."""
     count, rounds, seconds = plan.sizes.subscribers, plan.sizes.rounds, plan.sizes.window_seconds
     steps = {
-        "frame": Request(payload=b"bench", opcode=PING),
-        "command": Request(
-            payload=b'{"id":%d,"rpc":{"method":"no.such.method"}}', expects_error=_UNKNOWN_METHOD
-        ),
-        "publish": _publish("bench"),
-        "append": _publish("log:bench"),
+        "WebSocket ping → pong": Request(payload=b"bench", opcode=PING),
+        "command → reply": Request(payload=b'{"id":%d,"ping":{}}'),
+        "publish, no history, to 0": _publish("bench"),
+        "publish, history, to 0": _publish("log:bench"),
     }
-    costs: dict[str, Window] = {}
+    windows: dict[str, list[Window]] = {}
     async with (
         plan.running() as server,
         crowd(_endpoint(server)) as clients,
@@ -231,44 +314,20 @@ async def path(plan: Plan) -> list[Figure]:
                 loop = ClosedLoop(
                     server=server, clients=clients, commanders=[commander], request=request, window=1
                 )
-                seen = await loop.run(seconds)
-                costs[name] = costs[name] + seen if name in costs else seen
+                windows.setdefault(name, []).append(await loop.run(seconds))
         latencies: list[float] = []
         for audience in (1, count):
-            plan.progress(f"path: {audience:,} subscribers")
+            plan.progress(f"path: publish to {audience:,}")
             await clients.add_subscribers(
                 [_opening("log:bench")] * (audience - len(clients)), within_seconds=_DEADLINE_SECONDS
             )
-            latencies = await _one_by_one(server, clients, commander, seconds=_WARM_UP_SECONDS)
-            before, began, load = server.cpu(), time.monotonic(), _own_cpu_seconds()
-            latencies = await _one_by_one(server, clients, commander, seconds=seconds * rounds)
-            costs[str(audience)] = Window(
-                seconds=time.monotonic() - began,
-                server=server.cpu() - before,
-                load_seconds=_own_cpu_seconds() - load,
-                answers=len(latencies),
-                deliveries=len(latencies) * audience,
-            )
-    frame, command, publish, append = (costs[name].per_answer() for name in steps)
-    first, whole = costs["1"].per_answer(), costs[str(count)].per_answer()
-    each = Cpu((whole.user - first.user) / (count - 1), (whole.system - first.system) / (count - 1))
-    measure = f"path to {count:,}"
-    stages = [
-        ("read and parse a frame, write one", frame, "WebSocket ping → pong"),
-        ("+ decode, session, encode the reply", command - frame, "RPC of an unknown method"),
-        ("+ rule, publisher, hub without subscriber", publish - command, "publish without history"),
-        ("+ append to the log", append - publish, "publish with history"),
-        ("+ encode the push, first delivery", first - append, "with 1 subscriber"),
-        ("+ each further delivery", each, f"with {count:,} subscribers"),
-        ("whole publication", whole, f"median {statistics.median(latencies) * 1000:.1f} ms to the last one"),
-    ]
-    figures = []
-    for name, cost, note in stages:
-        figures += [
-            plan.figure(measure, f"{name}: user", cost.user, "µs", note=note),
-            plan.figure(measure, f"{name}: system", cost.system, "µs"),
-        ]
-    return figures
+            await _one_by_one(clients, commander, seconds=_WARM_UP_SECONDS)
+            watch = Watch(server)
+            latencies = await _one_by_one(clients, commander, seconds=seconds * rounds)
+            window = watch.end(answers=len(latencies), deliveries=len(latencies) * audience)
+            windows[f"publish, history, to {audience:,}"] = [window]
+    costs = {name: _sum(rounds).per_answer() for name, rounds in windows.items()}
+    return costs, statistics.median(latencies)
 
 
 async def idle(plan: Plan) -> list[Figure]:
@@ -315,18 +374,12 @@ async def connect(plan: Plan) -> list[Figure]:
     async with plan.running() as server, crowd(_endpoint(server)) as clients:
         await clients.add_subscribers([_opening("log:bench")] * 50, within_seconds=_DEADLINE_SECONDS)
         plan.progress(f"connect: {count:,} connections")
-        before, began, load = server.cpu(), time.monotonic(), _own_cpu_seconds()
+        watch = Watch(server)
         await clients.add_subscribers(
             [_opening(f"log:room-{number % 100}") for number in range(count)],
             within_seconds=_DEADLINE_SECONDS,
         )
-        window = Window(
-            seconds=time.monotonic() - began,
-            server=server.cpu() - before,
-            load_seconds=_own_cpu_seconds() - load,
-            answers=count,
-            deliveries=0,
-        )
+        window = watch.end(answers=count, deliveries=0)
         clients.check_alive()
     cost = window.per_answer()
     measure = "connect + subscribe"
@@ -377,7 +430,7 @@ async def publish(plan: Plan) -> list[Figure]:
     return figures
 
 
-async def _one_by_one(server: Server, clients: Crowd, commander: Commander, *, seconds: float) -> list[float]:
+async def _one_by_one(clients: Crowd, commander: Commander, *, seconds: float) -> list[float]:
     """Publish, wait until all have it, publish again; return the seconds each took."""
     request, latencies = _publish("log:bench"), []
     until = time.monotonic() + seconds
@@ -424,6 +477,10 @@ def _opening(topic: str) -> list[bytes]:
 
 def _publish(topic: str) -> Request:
     return Request(payload=b'{"id":%%d,"publish":{"channel":"%s","data":%s}}' % (topic.encode(), _DATA))
+
+
+def _sum(windows: Sequence[Window]) -> Window:
+    return functools.reduce(operator.add, windows)
 
 
 def _micros(cpu: Cpu, count: int) -> Cpu:

@@ -86,6 +86,10 @@ class Server:
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return Cpu(int(fields[11]) / _TICKS_PER_SECOND, int(fields[12]) / _TICKS_PER_SECOND)
 
+    def waited_seconds(self) -> float:
+        """Return how long the main thread was ready to run while something else had its core."""
+        return int(Path(f"/proc/{self.pid}/schedstat").read_text().split()[1]) / 1e9
+
     def resident_bytes(self) -> int:
         """Return the memory that is in RAM now."""
         return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * _PAGE_BYTES
@@ -97,8 +101,8 @@ class Server:
     async def wait_until_ready(self) -> None:
         """Return when the server accepts work; ServerError when it does not."""
         for _ in range(_READY_WITHIN_SECONDS * 20):
-            if self._process.poll() is not None:
-                break
+            if (code := self._process.poll()) is not None:
+                raise ServerError(f"{self.name} ended with {code}. It printed:\n{self.output()}")
             if await self._answers():
                 return
             await asyncio.sleep(0.05)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks import frames, load
+from tests.benchmarks import frames, load, stages
 from tests.benchmarks.__main__ import main
 from tests.benchmarks.floor import publication_frame
 from tests.benchmarks.frames import Endpoint
@@ -122,6 +122,17 @@ async def test_an_unexpected_error_reply_stops_the_run() -> None:
         async with crowd(endpoint) as clients:
             with pytest.raises(LoadError, match="102"):
                 await clients.add_subscribers([opening], within_seconds=10)
+
+
+async def test_each_stage_of_a_publication_can_still_be_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stages, "_CALLS", 2)
+
+    found = await stages.measure(
+        b'{"id":1,"publish":{"channel":"log:bench","data":{}}}', b"{}", subscribers=3
+    )
+
+    assert found.parse_frame > 0
+    assert found.session_and_publisher > 0
 
 
 def test_a_report_judges_its_figures_and_is_stored(tmp_path: Path) -> None:
