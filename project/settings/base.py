@@ -42,7 +42,8 @@ MIDDLEWARE = [
 ]
 
 ROOT_URLCONF = "project.urls"
-ASGI_APPLICATION = "project.asgi:application"
+# With a dot: runserver, which daphne replaces, splits it there.
+ASGI_APPLICATION = "project.asgi.application"
 
 TEMPLATES = [
     {

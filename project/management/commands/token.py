@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
 
 from realtime.errors import ConfigurationError
 from realtime.features.people import display_name
@@ -21,7 +22,10 @@ class Command(BaseCommand):
         parser.add_argument("--ttl", type=int, default=3600, help="Seconds that it is valid; 3600 by default.")
 
     def handle(self, *_args: Any, username: str, ttl: int, **_options: Any) -> None:
-        user = User.objects.filter(username=username, is_active=True).first()
+        try:
+            user = User.objects.filter(username=username, is_active=True).first()
+        except DatabaseError as error:
+            raise CommandError(f"The accounts cannot be read ({error}). Has `manage.py migrate` run?") from None
         if user is None:
             raise CommandError(f"There is no active account {username!r}. `manage.py demo` makes some to try.")
         if ttl <= 0:
