@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from channels.routing import get_default_application
 from django.db import connection
 
+from project.asgi import application
 from project.settings import base
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -200,3 +202,7 @@ def test_postgresql_gets_a_pool() -> None:
     assert (database["HOST"], database["PORT"], database["NAME"]) == ("db.example", 5433, "name")
     assert database["OPTIONS"]["pool"]["max_size"] == 10
     assert database["CONN_MAX_AGE"] == 0
+
+
+def test_runserver_finds_the_application() -> None:
+    assert get_default_application() is application
