@@ -1,6 +1,7 @@
 """The only reader of Django's settings: REALTIME, checked and typed. Defaults live in Limits and here."""
 
 import difflib
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -42,8 +43,10 @@ def is_debug() -> bool:
     return bool(django_settings.DEBUG)
 
 
-def parse_settings(realtime: Mapping[str, Any]) -> Settings:
+def parse_settings(realtime: Any) -> Settings:
     """Pure: from the dict to Settings. Raises ConfigurationError."""
+    if not isinstance(realtime, Mapping):
+        raise ConfigurationError(f"REALTIME is of type {type(realtime).__name__}, expected a dict.")
     for name in realtime:
         if name not in _KEYS:
             close = difflib.get_close_matches(str(name), _KEYS, n=1)
@@ -135,7 +138,7 @@ def _number(unit: str, *, at_least: float, whole: bool) -> Reader:
 
     def read(name: str, value: Any) -> Any:
         is_number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
-        if not is_number or value < at_least:
+        if not is_number or not math.isfinite(value) or value < at_least:
             raise _wrong(name, value, f"{kind} of {unit}, at least {at_least:g}")
         return value
 

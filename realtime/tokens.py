@@ -105,6 +105,8 @@ class TokenVerifier:
         claims = self._verify(token, ConnectionClaims)
         if claims.channel:
             raise TokenInvalid("a subscription token where a connection token was expected")
+        for options in claims.subs.values():
+            _info(options.info, options.b64info)
         return claims
 
     def verify_subscription(self, token: str) -> SubscriptionClaims:
@@ -138,6 +140,8 @@ class TokenVerifier:
             raise TokenInvalid(f"audience {claims.aud!r}, expected {self._audience!r}")
         if self._issuer and claims.iss != self._issuer:
             raise TokenInvalid(f"issuer {claims.iss!r}, expected {self._issuer!r}")
+        # Decoded here already: what is no base64 makes the token invalid, not its use fail.
+        _info(claims.info, claims.b64info)
 
 
 class TokenSigner:
