@@ -10,26 +10,25 @@ subscriptions; `disconnect()` and `tick()` await nothing.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from enum import Enum, auto
 from typing import Protocol
 
-from msgspec import Raw, structs
+from msgspec import Raw
 
 from realtime import hub
+from realtime.admission import Admission
 from realtime.caller import Caller
 from realtime.codec import Codec
+from realtime.deadlines import Deadlines, earliest, is_due
 from realtime.errors import (
     CloseCode,
     CommandError,
-    ConfigurationError,
     Disconnect,
     ErrorCode,
     UnsubscribeCode,
 )
 from realtime.messages import (
-    EMPTY,
-    WANTS_TOPIC_ID,
     ClientInfo,
     Command,
     ConnectRequest,
@@ -66,16 +65,8 @@ from realtime.node import Node
 from realtime.publishing import history_policy
 from realtime.subscription import Subscription
 from realtime.subscriptions import Subscriptions
-from realtime.tokens import (
-    ConnectionClaims,
-    Override,
-    SubscriptionClaims,
-    SubscriptionOptions,
-    TokenExpired,
-    TokenInvalid,
-)
+from realtime.tokens import ConnectionClaims, SubscriptionOptions, TokenExpired, TokenInvalid
 from realtime.topics.name import TopicName
-from realtime.topics.namespace import Namespace
 
 logger = logging.getLogger(__name__)
 
@@ -115,12 +106,18 @@ class Session:
         self._info = ClientInfo(client=self._caller.client)
         # Unix seconds; None: never.
         self._expires_at: float | None = None
-        # Monotonic seconds; None: no such deadline now.
-        self._connect_by: float | None = node.monotonic() + node.limits.connect_timeout_seconds
-        self._ping_at: float | None = None
-        self._pong_by: float | None = None
-        self._expire_by: float | None = None
-        self._topics_expire_by: float | None = None
+        self._deadlines = Deadlines(connect_by=node.monotonic() + node.limits.connect_timeout_seconds)
+        self._admission = self._make_admission()
+
+    def _make_admission(self) -> Admission:
+        return Admission(
+            node=self._node,
+            caller=self._caller,
+            info=self._info,
+            connection=self._connection,
+            codec=self._connection.codec,
+            on_lost_position=self._lose_position,
+        )
 
     @property
     def caller(self) -> Caller:
@@ -200,7 +197,7 @@ class Session:
         """The client's empty message. Not in turn with commands: a slow hook must not look like silence."""
         if self._phase is Phase.NEW:
             self.disconnect(CloseCode.BAD_REQUEST)
-        self._pong_by = None
+        self._deadlines.pong_by = None
 
     # ── Connect and refresh ───────────────────────────────────────────────────────────────────
 
@@ -214,6 +211,7 @@ class Session:
             user=claims.sub, client=self._caller.client, info=bytes(shown) if len(shown) else None
         )
         self._info = ClientInfo(user=claims.sub, client=self._caller.client, conn_info=shown)
+        self._admission = self._make_admission()
         self._expires_at = claims.expires_at
         node.sessions.claim(self, claims.sub)
         results = await self._open_server_side(claims, request)
@@ -243,7 +241,7 @@ class Session:
     ) -> dict[str, SubscribeResult]:
         results: dict[str, SubscribeResult] = {}
         try:
-            for subscription in self._server_side(claims):
+            for subscription in self._admission.admit_by_connection(claims):
                 topic = subscription.topic.text
                 asked = request.subs.get(topic, SubscribeRequest())
                 results[topic] = await self._subscriptions.open(subscription, asked)
@@ -286,18 +284,7 @@ class Session:
         topic = TopicName.parse(request.channel)
         namespace = self._node.namespaces.get_for(topic)
         self._subscriptions.check_room_for(topic.text)
-        if len(request.tf):
-            # Serving everything to a client that asked for a part would be silently wrong.
-            raise CommandError(ErrorCode.NOT_AVAILABLE, "tag filters are not offered yet")
-        claims = SubscriptionClaims()
-        if request.token:
-            claims = self._verify_subscription(request.token, topic)
-            namespace = _override(namespace, claims.override)
-        elif not await self._node.permissions.may_subscribe(self._caller, topic, namespace):
-            raise CommandError(ErrorCode.PERMISSION_DENIED, f"subscribe to {topic}")
-        subscription = self._subscription(
-            topic, namespace, request, chan_info=claims.shown_info, expires_at=claims.expires_at
-        )
+        subscription = await self._admission.admit(topic, namespace, request)
         result = await self._subscriptions.open(subscription, request)
         self._connection.send(Reply(id=command_id, subscribe=result))
         self._subscriptions.go_live(subscription)
@@ -316,78 +303,12 @@ class Session:
         subscription = self._subscriptions.get(request.channel)
         if subscription is None:
             raise CommandError(ErrorCode.PERMISSION_DENIED, "refresh of a topic that is not subscribed")
-        claims = self._verify_subscription(request.token, subscription.topic)
+        claims = self._admission.verify(request.token, subscription.topic)
         subscription.expires_at = claims.expires_at
         self._watch_expiries()
         ttl = subscription.ttl_seconds(self._node.clock())
         result = SubRefreshResult(expires=ttl is not None, ttl=ttl or 0)
         self._connection.send(Reply(id=command_id, sub_refresh=result))
-
-    def _verify_subscription(self, token: str, topic: TopicName) -> SubscriptionClaims:
-        try:
-            claims = self._node.tokens.verify_subscription(token)
-        except TokenExpired as error:
-            raise CommandError(ErrorCode.TOKEN_EXPIRED, str(error)) from error
-        except TokenInvalid as error:
-            raise CommandError(ErrorCode.PERMISSION_DENIED, str(error)) from error
-        if claims.channel != topic.text or claims.sub != self._caller.user:
-            raise Disconnect(CloseCode.INVALID_TOKEN, "a subscription token of another topic or user")
-        return claims
-
-    def _server_side(self, claims: ConnectionClaims) -> list[Subscription]:
-        """What the token and the settings subscribe this client to."""
-        wanted = dict.fromkeys(claims.channels, SubscriptionOptions()) | claims.subs
-        if self._node.subscribes_to_personal_topic and not self._caller.is_anonymous:
-            wanted.setdefault(TopicName.personal(self._caller.user).text, SubscriptionOptions())
-        return [self._server_side_one(text, options) for text, options in wanted.items()]
-
-    def _server_side_one(self, text: str, options: SubscriptionOptions) -> Subscription:
-        topic = TopicName.parse(text)
-        namespace = _override(self._node.namespaces.get_for(topic), options.override)
-        return self._subscription(
-            topic,
-            namespace,
-            SubscribeRequest(),
-            chan_info=options.chan_info,
-            data=options.data,
-            is_server_side=True,
-        )
-
-    def _subscription(
-        self,
-        topic: TopicName,
-        namespace: Namespace,
-        request: SubscribeRequest,
-        *,
-        chan_info: Raw = EMPTY,
-        data: Raw = EMPTY,
-        expires_at: float | None = None,
-        is_server_side: bool = False,
-    ) -> Subscription:
-        permissions, caller = self._node.permissions, self._caller
-        # Recovery hands out what was published before, so that asking for it is reading history.
-        may_recover = namespace.force_recovery or (
-            request.recoverable and permissions.may_read_history(caller, topic, namespace, is_subscriber=True)
-        )
-        wants_positioning = namespace.force_positioning or request.positioned or may_recover
-        sees_joins = namespace.force_push_join_leave or (
-            request.join_leave and permissions.may_see_presence(caller, topic, namespace, is_subscriber=True)
-        )
-        return Subscription(
-            topic=topic,
-            namespace=namespace,
-            connection=self._connection,
-            codec=self._connection.codec,
-            info=structs.replace(self._info, chan_info=chan_info) if len(chan_info) else self._info,
-            is_server_side=is_server_side,
-            is_recoverable=namespace.keeps_history and may_recover,
-            is_positioned=namespace.keeps_history and wants_positioning,
-            wants_join_leave=namespace.join_leave and sees_joins,
-            wants_topic_id=bool(request.flag & WANTS_TOPIC_ID),
-            expires_at=expires_at,
-            data=data,
-            on_lost_position=self._lose_position,
-        )
 
     # ── Publish, history, presence, RPC ───────────────────────────────────────────────────────
 
@@ -466,7 +387,7 @@ class Session:
 
     def subscribe(self, topic: str) -> None:
         """Subscribes the client by the server's will. Raises CommandError for a bad or unknown topic."""
-        subscription = self._server_side_one(topic, SubscriptionOptions())
+        subscription = self._admission.admit_by_server(topic, SubscriptionOptions())
         self._connection.submit(lambda: self._subscribe_by_server(subscription))
 
     async def _subscribe_by_server(self, subscription: Subscription) -> None:
@@ -497,6 +418,9 @@ class Session:
 
     def refresh(self, expires_at: float | None) -> None:
         """Sets when the connection ends (Unix seconds; None: never) and tells the client."""
+        self._connection.submit(lambda: self._refresh_by_server(expires_at))
+
+    async def _refresh_by_server(self, expires_at: float | None) -> None:
         self._expires_at = expires_at
         self._set_expiry_timer()
         ttl = self._ttl_seconds()
@@ -533,54 +457,48 @@ class Session:
     @property
     def next_deadline(self) -> float | None:
         """When to call tick() at the latest, in monotonic seconds."""
-        deadlines = (
-            self._connect_by,
-            self._ping_at,
-            self._pong_by,
-            self._expire_by,
-            self._topics_expire_by,
-        )
-        return min((deadline for deadline in deadlines if deadline is not None), default=None)
+        return self._deadlines.next
 
     def tick(self) -> None:
         """Does what is due. Too early is harmless."""
         if self._phase is Phase.CLOSED:
             return
         now = self._node.monotonic()
-        if _is_due(self._connect_by, now):
+        if is_due(self._deadlines.connect_by, now):
             self.disconnect(CloseCode.STALE)
-        elif _is_due(self._pong_by, now):
+        elif is_due(self._deadlines.pong_by, now):
             self.disconnect(CloseCode.NO_PONG)
-        elif _is_due(self._expire_by, now):
+        elif is_due(self._deadlines.expire_by, now):
             self.disconnect(CloseCode.EXPIRED)
         else:
-            if _is_due(self._topics_expire_by, now):
+            if is_due(self._deadlines.topics_expire_by, now):
                 self._end_expired_topics()
-            if _is_due(self._ping_at, now):
+            if is_due(self._deadlines.ping_at, now):
                 self._ping(now)
 
     def _start_timers(self) -> None:
-        self._connect_by = None
+        self._deadlines.connect_by = None
         self._set_expiry_timer()
         interval = self._node.limits.ping_interval_seconds
         if interval > 0:
             # Clients that came at once, after a deploy say, are not all pinged at once.
-            self._ping_at = self._node.monotonic() + interval * (0.5 + 0.5 * self._node.rng.random())
+            self._deadlines.ping_at = self._node.monotonic() + interval * (
+                0.5 + 0.5 * self._node.rng.random()
+            )
 
     def _ping(self, now: float) -> None:
         limits = self._node.limits
         self._connection.send(PING)
-        self._ping_at = now + limits.ping_interval_seconds
+        self._deadlines.ping_at = now + limits.ping_interval_seconds
         if limits.pong_timeout_seconds > 0:
-            self._pong_by = now + limits.pong_timeout_seconds
+            self._deadlines.pong_by = now + limits.pong_timeout_seconds
 
     def _set_expiry_timer(self) -> None:
-        self._expire_by = self._deadline_for(self._expires_at)
+        self._deadlines.expire_by = self._deadline_for(self._expires_at)
 
     def _watch_expiries(self) -> None:
-        deadlines = [self._deadline_for(each.expires_at) for each in self._subscriptions]
-        self._topics_expire_by = min(
-            (deadline for deadline in deadlines if deadline is not None), default=None
+        self._deadlines.topics_expire_by = earliest(
+            self._deadline_for(subscription.expires_at) for subscription in self._subscriptions
         )
 
     def _end_expired_topics(self) -> None:
@@ -598,17 +516,3 @@ class Session:
             return None
         remaining = expires_at - self._node.clock() + self._node.limits.expiry_grace_seconds
         return self._node.monotonic() + remaining
-
-
-def _override(namespace: Namespace, override: Mapping[str, Override]) -> Namespace:
-    if not override:
-        return namespace
-    try:
-        return namespace.with_overrides({option: each.value for option, each in override.items()})
-    except ConfigurationError as error:
-        # The signature is right, so the fault is the token's maker's; the client cannot mend it.
-        raise CommandError(ErrorCode.PERMISSION_DENIED, f"override in a token: {error}") from error
-
-
-def _is_due(deadline: float | None, now: float) -> bool:
-    return deadline is not None and deadline <= now
