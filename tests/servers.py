@@ -14,12 +14,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Literal, Self, get_args
 
+import pytest
+
 ROOT = Path(__file__).resolve().parent.parent
 START_TIMEOUT_SECONDS = 30
 STOP_TIMEOUT_SECONDS = 20
 
 ServerKind = Literal["serve", "daphne"]
-KINDS: tuple[ServerKind, ...] = get_args(ServerKind)
+# For `pytest.mark.parametrize`: tests that share servers run in one process for each kind of them.
+EACH_KIND = [pytest.param(kind, marks=pytest.mark.xdist_group(kind)) for kind in get_args(ServerKind)]
 
 
 class Server:

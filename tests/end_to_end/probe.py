@@ -4,6 +4,7 @@ A server has it when it runs with tests.end_to_end.settings_probe.
 """
 
 import asyncio
+from collections import defaultdict
 from typing import Any
 
 import msgspec
@@ -15,6 +16,9 @@ from realtime.messages import Publication
 from realtime.rpc import methods
 from realtime.runtime import get_runtime
 from realtime.session import Session
+from realtime.topics.name import TopicName
+from realtime.topics.namespace import Namespace
+from realtime.topics.registry import namespaces
 
 
 class ProbeConfig(AppConfig):
@@ -27,6 +31,7 @@ class ProbeConfig(AppConfig):
         for action in (subscribe_me, unsubscribe_me, message_me, refresh_me, lose_position):
             methods.register(f"probe.{action.__name__}")(action)
         methods.on_message(keep)
+        namespaces.register(Namespace(name="held", can_subscribe=may_enter_once_released))
 
 
 # ── RPC ───────────────────────────────────────────────────────────────────────────────────────
@@ -41,7 +46,8 @@ class InTopic(msgspec.Struct):
     topic: str
 
 
-_released = asyncio.Event()
+# Key → set once somebody has released it.
+_released: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
 _kept: dict[str, list[Any]] = {}
 
 
@@ -66,15 +72,21 @@ def refuse(caller: Caller, data: Any) -> None:
     raise CommandError(ErrorCode.PERMISSION_DENIED, "as tests want it")
 
 
-async def hold(caller: Caller, data: Any) -> str:
-    """Does not return before somebody calls probe.release."""
-    await _released.wait()
+async def hold(caller: Caller, data: str) -> str:
+    """Does not return before somebody calls probe.release with the same text."""
+    await _released[data].wait()
     return "released"
 
 
-async def release(caller: Caller, data: Any) -> str:
-    _released.set()
+async def release(caller: Caller, data: str) -> str:
+    _released[data].set()
     return "done"
+
+
+async def may_enter_once_released(caller: Caller, topic: TopicName) -> bool:
+    """The rule of held:…; until its answer, the client's later commands wait."""
+    await _released[topic.key].wait()
+    return True
 
 
 async def keep(caller: Caller, data: Any) -> None:
@@ -118,7 +130,7 @@ async def message_me(caller: Caller, data: Any) -> str:
 async def refresh_me(caller: Caller, data: float) -> str:
     """The caller's connection ends at `data`, in Unix seconds."""
     _session_of(caller).refresh(data)
-    return "sent"
+    return "soon"
 
 
 async def lose_position(caller: Caller, data: InTopic) -> str:

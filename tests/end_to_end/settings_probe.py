@@ -31,6 +31,12 @@ REALTIME["NAMESPACES"] = {
     "plain": ANYBODY,
     # A slow reader gets the newest.
     "gauge": {**ANYBODY, "slow_consumer": "conflate"},
+    # For those without a name, too.
+    "open": {"allow_subscribe_for_client": True, "allow_subscribe_for_anonymous": True},
+    # Topics without a namespace: the personal ones among them.
+    "": {**LOG, "force_recovery": True},
+    # All is kept, and nobody may look.
+    "secret": {**LOG, "presence": True},
     # Only with a token.
     "closed": {},
     # Only for those named.
