@@ -7,7 +7,9 @@ How a publication goes through:
 
 What arrives in one loop tick leaves in one write per connection. A subscriber is *pending* while
 its session reads the log: events are kept for it, and `go_live()` hands them over, so that none is
-lost or doubled between the read and the first live push.
+lost or doubled between the read and the first live push. A subscriber is *cut off* from the moment
+at which a publication is missing: what comes behind the gap would tell its client that it had seen
+all before it, so that recovery would skip what it missed.
 """
 
 import logging
@@ -99,6 +101,7 @@ class _Route:
 
     __slots__ = (
         "conflates",
+        "cut_off",
         "epoch",
         "events",
         "groups",
@@ -118,6 +121,8 @@ class _Route:
         self.conflates = conflates
         self.groups: dict[_GroupKey, _Group] = {}
         self.pending: dict[Subscriber, list[Event]] = {}
+        # What each was still owed; they get nothing else, and leave soon.
+        self.cut_off: dict[Subscriber, list[Event]] = {}
         self.events: list[Event] = []
         self.is_dirty = False
         # Where the topic's log was when this process last heard of it; no epoch: not heard yet.
@@ -127,7 +132,7 @@ class _Route:
         self.lock = Lock()
 
     def is_empty(self) -> bool:
-        return not self.pending and not self.groups
+        return not self.pending and not self.groups and not self.cut_off
 
     def subscribers(self) -> Iterator[Subscriber]:
         yield from list(self.pending)
@@ -138,13 +143,16 @@ class _Route:
 class _Delivery:
     """One batch on its way to the connections that were live when it was made."""
 
-    __slots__ = ("batch", "connections", "done", "latest_of")
+    __slots__ = ("batch", "conflates", "connections", "done", "topic")
 
-    def __init__(self, batch: Batch, connections: tuple[Connection, ...], latest_of: str | None) -> None:
+    def __init__(
+        self, batch: Batch, connections: tuple[Connection, ...], *, topic: str, conflates: bool
+    ) -> None:
         self.batch = batch
         self.connections = connections
+        self.topic = topic
+        self.conflates = conflates
         self.done = 0
-        self.latest_of = latest_of
 
     def advance(self, budget: int) -> int:
         """Writes to at most `budget` connections; returns how many it wrote to."""
@@ -152,12 +160,12 @@ class _Delivery:
         if self.done or len(targets) > budget:
             targets = targets[self.done : self.done + budget]
         batch = self.batch
-        if self.latest_of is None:
+        if self.conflates:
             for connection in targets:
-                connection.write(batch)
+                connection.write_latest(self.topic, batch)
         else:
             for connection in targets:
-                connection.write_latest(self.latest_of, batch)
+                connection.write(batch)
         self.done += len(targets)
         return len(targets)
 
@@ -215,6 +223,9 @@ class Hub:
         route = self._routes[topic]
         # What is still waiting for its flush is already in the subscriber's own list.
         self._flush(route)
+        if subscriber in route.cut_off:
+            waited = route.cut_off[subscriber]
+            return [event for event in waited if _is_news(event, subscriber, position)]
         waited = route.pending.pop(subscriber)
         if position.epoch and not route.epoch:
             route.epoch, route.offset = position.epoch, position.offset
@@ -223,16 +234,16 @@ class Hub:
         return [event for event in waited if _is_news(event, subscriber, position)]
 
     async def leave(self, topic: str, subscriber: Subscriber) -> None:
-        """Takes the subscriber out, pending or live; gives the topic up with the last one."""
+        """Takes the subscriber out, pending or live; gives the topic up with the last one.
+
+        No event of the topic reaches it from here on.
+        """
         route = self._routes.get(topic)
         if route is None:
             return
-        self._flush(route)
-        route.pending.pop(subscriber, None)
-        for key, group in list(route.groups.items()):
-            group.discard(subscriber)
-            if not group.members:
-                del route.groups[key]
+        self._settle(route)
+        self._take_out(route, subscriber)
+        route.cut_off.pop(subscriber, None)
         if not route.is_empty():
             return
         async with route.lock:
@@ -259,7 +270,7 @@ class Hub:
             return
         for subscriber, waiting in list(route.pending.items()):
             if len(waiting) >= MAX_PENDING_EVENTS:
-                subscriber.lose_position()
+                self._cut_off(route, subscriber)
             else:
                 waiting.append(event)
         if not route.groups:
@@ -287,9 +298,23 @@ class Hub:
             )
             for subscriber in route.subscribers():
                 if subscriber.is_positioned:
-                    subscriber.lose_position()
+                    self._cut_off(route, subscriber)
         route.epoch, route.offset = epoch, publication.offset
         return True
+
+    def _cut_off(self, route: _Route, subscriber: Subscriber) -> None:
+        # What came before the gap is still the client's.
+        self._settle(route)
+        route.cut_off[subscriber] = route.pending.get(subscriber, [])
+        self._take_out(route, subscriber)
+        subscriber.lose_position()
+
+    def _take_out(self, route: _Route, subscriber: Subscriber) -> None:
+        route.pending.pop(subscriber, None)
+        for key, group in list(route.groups.items()):
+            group.discard(subscriber)
+            if not group.members:
+                del route.groups[key]
 
     # ── Fan-out ───────────────────────────────────────────────────────────────────────────────
 
@@ -318,10 +343,23 @@ class Hub:
                 if key.wants_join_leave or isinstance(event, Publication)
             ]
             if messages:
-                latest_of = route.topic if route.conflates else None
-                self._deliveries.append(_Delivery(key.codec.batch(messages), group.connections, latest_of))
+                self._deliveries.append(
+                    _Delivery(
+                        key.codec.batch(messages),
+                        group.connections,
+                        topic=route.topic,
+                        conflates=route.conflates,
+                    )
+                )
         if self._deliveries:
             self._wake()
+
+    def _settle(self, route: _Route) -> None:
+        """Writes all that waits in the route, so that what is written next comes after it."""
+        self._flush(route)
+        for delivery in self._deliveries:
+            if delivery.topic == route.topic:
+                delivery.advance(len(delivery.connections))
 
     def _deliver(self) -> None:
         deliveries = self._deliveries
