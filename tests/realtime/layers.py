@@ -1,0 +1,130 @@
+"""Layers between an engine and its memory layer: one that fails when told to, one that waits."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from realtime.layers.base import History, HistoryPolicy, Published, Receiver, TopicLayer
+from realtime.messages import Joined, Left, Position, Publication
+
+T = TypeVar("T")
+
+
+class LayerAway(Exception):
+    """What a layer raises when it cannot be reached."""
+
+
+class WrappedLayer:
+    """Implements TopicLayer on another one. Every call goes through `_call`."""
+
+    def __init__(self, inner: TopicLayer) -> None:
+        self._inner = inner
+
+    async def _call(self, name: str, work: Callable[[], Awaitable[T]]) -> T:
+        raise NotImplementedError
+
+    def attach(self, receiver: Receiver) -> None:
+        self._inner.attach(receiver)
+
+    async def publish(
+        self,
+        topic: str,
+        publication: Publication,
+        *,
+        history: HistoryPolicy | None = None,
+        idempotency_key: str = "",
+        idempotency_ttl_seconds: float = 300,
+    ) -> Published:
+        return await self._call(
+            "publish",
+            lambda: self._inner.publish(
+                topic,
+                publication,
+                history=history,
+                idempotency_key=idempotency_key,
+                idempotency_ttl_seconds=idempotency_ttl_seconds,
+            ),
+        )
+
+    async def broadcast(self, topic: str, event: Joined | Left) -> None:
+        await self._call("broadcast", lambda: self._inner.broadcast(topic, event))
+
+    async def history(
+        self,
+        topic: str,
+        *,
+        policy: HistoryPolicy,
+        since: Position | None = None,
+        limit: int | None = None,
+        reverse: bool = False,
+    ) -> History:
+        return await self._call(
+            "history",
+            lambda: self._inner.history(topic, policy=policy, since=since, limit=limit, reverse=reverse),
+        )
+
+    async def remove_history(self, topic: str) -> None:
+        await self._call("remove_history", lambda: self._inner.remove_history(topic))
+
+    async def subscribe(self, topic: str) -> None:
+        await self._call("subscribe", lambda: self._inner.subscribe(topic))
+
+    async def unsubscribe(self, topic: str) -> None:
+        await self._call("unsubscribe", lambda: self._inner.unsubscribe(topic))
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+
+class FailingLayer(WrappedLayer):
+    """Raises LayerAway from the methods in `failing`."""
+
+    def __init__(self, inner: TopicLayer) -> None:
+        super().__init__(inner)
+        self.failing: set[str] = set()
+
+    async def _call(self, name: str, work: Callable[[], Awaitable[T]]) -> T:
+        if name in self.failing:
+            raise LayerAway(name)
+        return await work()
+
+
+class GatedLayer(WrappedLayer):
+    """Holds the methods in `gated` until the test lets them go on, in whatever order.
+
+    Each stops twice: before it does its work and after, so that anything may come between.
+    """
+
+    def __init__(self, inner: TopicLayer) -> None:
+        super().__init__(inner)
+        self.gated: set[str] = set()
+        self.gates: list[asyncio.Future[None]] = []
+
+    async def _call(self, name: str, work: Callable[[], Awaitable[T]]) -> T:
+        await self._wait(name)
+        result = await work()
+        await self._wait(name)
+        return result
+
+    async def _wait(self, name: str) -> None:
+        if name in self.gated:
+            gate = asyncio.get_running_loop().create_future()
+            self.gates.append(gate)
+            await gate
+
+    def open(self, number: int = 0) -> None:
+        """Lets one of those that wait go on."""
+        self.gates.pop(number).set_result(None)
+
+    def open_all(self) -> None:
+        """Lets all go on, and holds nothing any more."""
+        self.gated = set()
+        while self.gates:
+            self.open()
+
+
+async def settle() -> None:
+    """Returns when every task that can go on without the test has done so."""
+    # A task that was just woken may wake another; none here goes more than a few calls deep.
+    for _ in range(20):
+        await asyncio.sleep(0)
