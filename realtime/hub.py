@@ -247,12 +247,15 @@ class Hub:
         if not route.is_empty():
             return
         async with route.lock:
-            # Somebody may have joined while the lock was held by another.
-            if route.is_empty() and route.is_subscribed:
-                await self._layer.unsubscribe(topic)
-                route.is_subscribed = False
-            if route.is_empty() and self._routes.get(topic) is route:
-                del self._routes[topic]
+            try:
+                # Somebody may have joined while the lock was held by another.
+                if route.is_empty() and route.is_subscribed:
+                    # Before the call: if it fails, whoever joins next subscribes once more.
+                    route.is_subscribed = False
+                    await self._layer.unsubscribe(topic)
+            finally:
+                if route.is_empty() and self._routes.get(topic) is route:
+                    del self._routes[topic]
 
     def count(self, topic: str) -> int:
         """Live subscribers of the topic in this process."""
