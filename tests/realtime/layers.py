@@ -113,8 +113,10 @@ class GatedLayer(WrappedLayer):
             await gate
 
     def open(self, number: int = 0) -> None:
-        """Lets one of those that wait go on."""
-        self.gates.pop(number).set_result(None)
+        """Lets one of those that wait go on, unless it was cancelled."""
+        gate = self.gates.pop(number)
+        if not gate.done():
+            gate.set_result(None)
 
     def open_all(self) -> None:
         """Lets all go on, and holds nothing any more."""
