@@ -440,10 +440,7 @@ class Session:
 
     async def _leave_all(self) -> None:
         for subscription in self._subscriptions:
-            try:
-                await self._subscriptions.end(subscription, self._caller)
-            except Exception:  # One topic that fails must not keep the others.
-                logger.exception("leaving failed", extra={"topic": subscription.topic.text})
+            await self._subscriptions.end(subscription, self._caller)
 
     def _lose_position(self, subscription: Subscription) -> None:
         self.unsubscribe(subscription.topic.text, UnsubscribeCode.INSUFFICIENT_STATE)

@@ -1,7 +1,7 @@
 """The topics of one session, from joining the hub to telling others that it left. No commands, no tokens."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 
 from realtime.caller import Caller
 from realtime.errors import CommandError, ErrorCode
@@ -18,6 +18,7 @@ from realtime.node import Node
 from realtime.publishing import history_policy
 from realtime.recovery import Start, find_start
 from realtime.subscription import State, Subscription
+from realtime.topics.name import TopicName
 
 logger = logging.getLogger(__name__)
 
@@ -124,32 +125,41 @@ class Subscriptions:
             subscription.connection.write(subscription.codec.batch(messages))
 
     async def announce(self, subscription: Subscription, caller: Caller) -> None:
-        namespace = subscription.namespace
+        """What fails is logged: the client has its reply by now, and is in the topic all the same."""
+        node, topic, namespace = self._node, subscription.topic, subscription.namespace
         if namespace.join_leave:
             subscription.was_announced = True
-            await self._node.layer.broadcast(subscription.topic.text, Joined(subscription.info))
+            await _attempt("announcing", topic, node.layer.broadcast(topic.text, Joined(subscription.info)))
         if namespace.on_subscribe is not None:
-            await self._node.hooks.call(namespace.on_subscribe, caller, subscription.topic)
+            await _attempt("on_subscribe", topic, node.hooks.call(namespace.on_subscribe, caller, topic))
 
     async def end(self, subscription: Subscription, caller: Caller) -> None:
-        """Does nothing where it has ended. A hook that fails is logged: the end stands all the same."""
+        """Does nothing where it has ended. What fails is logged: the end stands all the same."""
         if subscription.state is State.ENDED:
             return
         was_live = subscription.state is State.LIVE
         await self._withdraw(subscription)
-        namespace = subscription.namespace
+        node, topic, namespace = self._node, subscription.topic, subscription.namespace
         if subscription.was_announced:
-            await self._node.layer.broadcast(subscription.topic.text, Left(subscription.info))
+            await _attempt("announcing", topic, node.layer.broadcast(topic.text, Left(subscription.info)))
         if was_live and namespace.on_unsubscribe is not None:
-            try:
-                await self._node.hooks.call(namespace.on_unsubscribe, caller, subscription.topic)
-            except Exception:  # The project's code may raise anything.
-                logger.exception("on_unsubscribe failed", extra={"topic": subscription.topic.text})
+            await _attempt("on_unsubscribe", topic, node.hooks.call(namespace.on_unsubscribe, caller, topic))
 
     async def _withdraw(self, subscription: Subscription) -> None:
-        topic = subscription.topic.text
+        node, topic = self._node, subscription.topic
         subscription.state = State.ENDED
-        self._by_topic.pop(topic, None)
-        await self._node.hub.leave(topic, subscription)
-        if subscription.namespace.presence:
-            await self._node.presence.remove(topic, subscription.info.client)
+        self._by_topic.pop(topic.text, None)
+        try:
+            await _attempt("leaving", topic, node.hub.leave(topic.text, subscription))
+        finally:
+            # Also when the task is cancelled: nobody would come back to do it.
+            if subscription.namespace.presence:
+                client = subscription.info.client
+                await _attempt("leaving presence", topic, node.presence.remove(topic.text, client))
+
+
+async def _attempt(what: str, topic: TopicName, step: Awaitable[object]) -> None:
+    try:
+        await step
+    except Exception:  # A layer may be away, and the project's code may raise anything.
+        logger.exception("%s failed", what, extra={"topic": topic.text})
