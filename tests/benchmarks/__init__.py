@@ -10,11 +10,13 @@
 How figures come about:
 - The server has one core and the load another. The server works as fast as it is asked to; a figure is
   the CPU time its process used, user and system apart (/proc/PID/stat), divided by the units of work.
-  The sum of the two is exact to the kernel's tick of 10 ms; their split is sampled once per tick, so that
-  a figure from one second of CPU has an error of some percent.
+  The sum of the two is exact to 10 ms. Their split is sampled at the kernel's ticks: from one second of
+  CPU it has an error of some percent, and it is biased where other programs share the core, since turns
+  on it then begin with a tick. The report says when they do.
 - What is compared is measured in turn, round by round: server and floor with one publication outstanding,
   then both with eight. With one, the server waits for its publisher now and then; with eight it is
   saturated, and may put what arrives together into one write. The floor never does.
 - A run counts: every publication must have reached every subscriber, every request its answer, and no
   connection may have been lost, else there is no figure.
+- A full run of all measures and servers is stored under results/; anything less is only printed.
 """

@@ -79,8 +79,10 @@ def main(arguments: Sequence[str]) -> int:
     print(report.as_text())
     if options.json:
         options.json.write_text(report.as_json())
-    elif set(options.only) == set(MEASURES):
+    elif not options.quick and set(options.only) == set(MEASURES) and options.server == "both":
+        # Only a full run replaces a full run.
         report.store(RESULTS)
+        _progress(f"Stored in {RESULTS.relative_to(ROOT)}.")
     return 1 if failures else 0
 
 
@@ -116,6 +118,11 @@ def _pin_to_cores() -> Cores | None:
     if not cores.are_apart:
         _progress("There is only one core: server and load share it, and rates per second mean little.")
         return None
+    if os.getloadavg()[0] > 0.5:
+        _progress(
+            "Other programs are busy. Their share of the cores is not in the figures; what they do to the"
+        )
+        _progress("caches is, and the split of user and system time gets worse: repeat on a quiet machine.")
     os.sched_setaffinity(0, {cores.load})
     return cores
 

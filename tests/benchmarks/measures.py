@@ -457,8 +457,8 @@ async def _frame_bytes(server: Server) -> int:
 async def _settled_bytes(server: Server) -> int:
     """Return the server's memory once it has stopped moving, or after 10 s."""
     size = server.resident_bytes()
-    for _ in range(10):
-        await asyncio.sleep(1)
+    for _ in range(20):
+        await asyncio.sleep(0.5)
         earlier, size = size, server.resident_bytes()
         if abs(size - earlier) < 64 * 1024:
             break

@@ -1,6 +1,7 @@
 """The measured processes: start, wait until ready, read CPU time and memory, end. Linux only (/proc)."""
 
 import asyncio
+import functools
 import os
 import resource
 import socket
@@ -141,18 +142,11 @@ async def running(
     port = _free_port()
     command = [sys.executable, *_COMMANDS[name], *arguments]
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
-        environment = {
-            **os.environ,
-            "DJANGO_SETTINGS_MODULE": SETTINGS_MODULE,
-            "DATABASE_URL": f"sqlite:///{folder}/db.sqlite3",
-            "PYTHONPATH": str(ROOT),
-            "PYTHONUNBUFFERED": "1",
-        }
-        log = Path(folder, "output")
+        database, log = Path(folder, "db.sqlite3"), Path(folder, "output")
         if name != "floor":
-            _migrate(environment, log)
+            _migrate(database)
         with _only_core(cores):
-            process = _start([part.replace("PORT", str(port)) for part in command], environment, log)
+            process = _start([part.replace("PORT", str(port)) for part in command], database, log)
         server = Server(name, port, process, log)
         try:
             await server.wait_until_ready()
@@ -194,23 +188,42 @@ def _only_core(cores: Cores | None) -> Iterator[None]:
         os.sched_setaffinity(0, {cores.load})
 
 
-def _start(command: Sequence[str], environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
+def _start(command: Sequence[str], database: Path, log: Path) -> subprocess.Popen[bytes]:
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": SETTINGS_MODULE,
+        "DATABASE_URL": f"sqlite:///{database}",
+        "PYTHONPATH": str(ROOT),
+        "PYTHONUNBUFFERED": "1",
+    }
     with log.open("ab") as output:
         return subprocess.Popen(
             command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
         )
 
 
-def _migrate(environment: dict[str, str], log: Path) -> None:
-    # Blocks the loop, on which nothing else happens before a server is up.
-    process = _start([sys.executable, "manage.py", "migrate", "--verbosity=0"], environment, log)
-    try:
-        code = process.wait(60)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        code = process.wait()
-    if code:
-        raise ServerError(f"`manage.py migrate` ended with {code}. It printed:\n{log.read_text()[-2000:]}")
+def _migrate(database: Path) -> None:
+    database.write_bytes(_migrated_database())
+
+
+@functools.cache
+def _migrated_database() -> bytes:
+    """Return the file of an empty database: made once, for all servers of a run.
+
+    Blocks the loop, on which nothing else happens before a server is up.
+    """
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
+        database, log = Path(folder, "db.sqlite3"), Path(folder, "output")
+        process = _start([sys.executable, "manage.py", "migrate", "--verbosity=0"], database, log)
+        try:
+            code = process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            code = process.wait()
+        if code:
+            printed = log.read_text(errors="replace")[-2000:]
+            raise ServerError(f"`manage.py migrate` ended with {code}. It printed:\n{printed}")
+        return database.read_bytes()
 
 
 def _free_port() -> int:
