@@ -1,5 +1,6 @@
 """The engine of `manage.py serve`: uvicorn on uvloop, with our WebSocket protocol and a gentle stop."""
 
+import contextlib
 import errno
 import socket
 from collections.abc import Callable
@@ -103,4 +104,6 @@ def serve(address: Address, runtime: Runtime, *, on_listening: Callable[[Address
         backlog=4096,
     )
     server = GentleServer(config, runtime=runtime, on_listening=lambda: on_listening(Address.of(listener)))
-    server.run(sockets=[listener])
+    # uvicorn stops gently at Ctrl+C and then raises it once more for whoever started it.
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run(sockets=[listener])

@@ -37,6 +37,4 @@ class MemoryPresence:
         return dict(self._members.get(topic, {}))
 
     async def stats(self, topic: str) -> PresenceStats:
-        return PresenceStats(
-            clients=len(self._members.get(topic, {})), users=len(self._users.get(topic, {}))
-        )
+        return PresenceStats(clients=len(self._members.get(topic, {})), users=len(self._users.get(topic, {})))

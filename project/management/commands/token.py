@@ -19,15 +19,15 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("username")
-        parser.add_argument("--ttl", type=int, default=3600, help="Seconds that it is valid; 3600 by default.")
+        parser.add_argument("--ttl", type=int, default=3600, help="Seconds that it is valid; 3600.")
 
     def handle(self, *_args: Any, username: str, ttl: int, **_options: Any) -> None:
         try:
             user = User.objects.filter(username=username, is_active=True).first()
         except DatabaseError as error:
-            raise CommandError(f"The accounts cannot be read ({error}). Has `manage.py migrate` run?") from None
+            raise CommandError(f"Accounts cannot be read ({error}). Has `manage.py migrate` run?") from None
         if user is None:
-            raise CommandError(f"There is no active account {username!r}. `manage.py demo` makes some to try.")
+            raise CommandError(f"No active account {username!r}. `manage.py demo` makes some to try.")
         if ttl <= 0:
             raise CommandError(f"--ttl is {ttl}, expected a number of seconds, at least 1.")
         info = {"name": display_name(user)}
