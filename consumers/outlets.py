@@ -34,6 +34,7 @@ class DirectOutlet:
     """Writes frames to the socket in the same tick; the transport's buffer is the only queue."""
 
     __slots__ = (
+        "_allowance",
         "_codec",
         "_drained",
         "_is_closed",
@@ -64,6 +65,9 @@ class DirectOutlet:
         self._is_closed = False
         self._is_paused = False
         self._verdict_is_due = False
+        # Bytes of replies that may be waiting. However many, the client asked for them: only what is
+        # published on top makes it slow.
+        self._allowance = 0
         # The one question of the hot path: open, not paused, and nothing waits to go first.
         self._is_direct = True
         self._drained: asyncio.Future[None] | None = None
@@ -129,6 +133,7 @@ class DirectOutlet:
 
     def resume(self) -> None:
         self._is_paused = False
+        self._allowance = 0
         self._settle()
         latest, self._latest = self._latest, {}
         for topic, batch in latest.items():
@@ -140,7 +145,10 @@ class DirectOutlet:
     def _flush(self) -> None:
         if self._messages:
             messages, self._messages = self._messages, []
-            self._put(self._codec.batch([self._codec.join(messages)]).frames)
+            frames = self._codec.batch([self._codec.join(messages)]).frames
+            self._put(frames)
+            if self._is_paused:
+                self._allowance += len(frames)
         self._settle()
 
     def _settle(self) -> None:
@@ -149,14 +157,17 @@ class DirectOutlet:
     def _watch(self) -> None:
         """Too much waits? Then look again when the transport has had its chance to write: what one
         tick published may be more than the bound, and the client none the slower for it."""
-        if not self._verdict_is_due and self._writer.get_buffered_bytes() > self._max_bytes:
+        if not self._verdict_is_due and self._has_too_much():
             self._verdict_is_due = True
             self._loop.call_soon(self._judge)
 
     def _judge(self) -> None:
         self._verdict_is_due = False
-        if not self._is_closed and self._writer.get_buffered_bytes() > self._max_bytes:
+        if not self._is_closed and self._has_too_much():
             self._on_slow()
+
+    def _has_too_much(self) -> bool:
+        return self._writer.get_buffered_bytes() > self._max_bytes + self._allowance
 
     def _end(self) -> None:
         self._is_closed = True
@@ -174,8 +185,8 @@ class QueuedOutlet:
     """Awaits `send` in a task of its own, which lives only while something waits.
 
     Some servers (daphne) take whatever they are given, without an end. So no more than a window of
-    bytes is handed over before the client has acknowledged it, by answering a ping: `send_ping` is
-    called for that, and `acknowledge` when the answer came. `window_bytes` 0: no windows.
+    bytes is handed over before the client has acknowledged it, by answering `ping`: the pump calls
+    `acknowledge` then. `window_bytes` 0: no windows.
     """
 
     def __init__(
@@ -198,6 +209,8 @@ class QueuedOutlet:
         self._queue: deque[_Waiting] = deque()
         self._latest: dict[str, _Waiting] = {}
         self._queued_bytes = 0
+        # As in DirectOutlet.
+        self._allowance = 0
         self._unacknowledged_bytes = 0
         self._close_code: CloseCode | None = None
         self._is_closed = False
@@ -218,6 +231,7 @@ class QueuedOutlet:
     def send(self, message: bytes) -> None:
         if not self._is_closed:
             self._append(_Waiting([message]))
+            self._allowance += len(message)
 
     def write(self, batch: Batch) -> None:
         if not self._is_closed:
@@ -268,7 +282,7 @@ class QueuedOutlet:
         self._start()
 
     def _judge(self) -> None:
-        if self._queued_bytes > self._max_bytes and not self._is_closed:
+        if self._queued_bytes > self._max_bytes + self._allowance and not self._is_closed:
             self._on_slow()
 
     def _start(self) -> None:
@@ -283,6 +297,7 @@ class QueuedOutlet:
                 await self._send_message(self._take())
                 await self._wait_for_window()
                 if not self.is_congested:
+                    self._allowance = 0
                     self._drained.set()
             if self._close_code is not None:
                 code, self._close_code = self._close_code, None
