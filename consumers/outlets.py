@@ -96,8 +96,9 @@ class DirectOutlet:
         if self._is_direct:
             self._put(batch.frames)
         elif not self._is_closed:
-            self._flush()
-            self._put(batch.frames)
+            # One write for both: each costs a system call.
+            self._put(self._take_messages() + batch.frames)
+            self._settle()
             if self._is_paused:
                 self._watch()
 
@@ -143,13 +144,20 @@ class DirectOutlet:
             self._release()
 
     def _flush(self) -> None:
-        if self._messages:
-            messages, self._messages = self._messages, []
-            frames = self._codec.batch([self._codec.join(messages)]).frames
+        frames = self._take_messages()
+        if frames:
             self._put(frames)
-            if self._is_paused:
-                self._allowance += len(frames)
         self._settle()
+
+    def _take_messages(self) -> bytes:
+        """The frame of what was sent in this tick; none where nothing was."""
+        if not self._messages:
+            return b""
+        messages, self._messages = self._messages, []
+        frame = self._codec.batch([self._codec.join(messages)]).frames
+        if self._is_paused:
+            self._allowance += len(frame)
+        return frame
 
     def _settle(self) -> None:
         self._is_direct = not (self._is_closed or self._is_paused or self._messages)

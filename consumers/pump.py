@@ -8,6 +8,7 @@ else.
 
 import asyncio
 import logging
+import math
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
@@ -47,6 +48,7 @@ class Pump:
         self._worker: asyncio.Task[None] | None = None
         self._rpcs: set[asyncio.Task[None]] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._wakes_at = math.inf
         self._is_closed = False
         self._outlet = self._make_outlet(scope)
         # The hub's hot path: the outlet's own methods, with no call between.
@@ -92,8 +94,8 @@ class Pump:
             return
         try:
             # Servers that limit it themselves have closed with 1009 before.
-            if len(message) > self._limits.max_message_bytes:
-                raise Disconnect(CloseCode.MESSAGE_TOO_BIG, f"{len(message)} bytes")
+            if _is_longer(message, self._limits.max_message_bytes):
+                raise Disconnect(CloseCode.MESSAGE_TOO_BIG, "a message over the limit")
             commands = self.codec.decode(message)
         except Disconnect as error:
             logger.info("client misbehaved: %s", error)
@@ -198,16 +200,26 @@ class Pump:
 
     def _set_timer(self) -> None:
         deadline = None if self._is_closed else self._session.next_deadline
+        # Waking too early is harmless, and cheaper than a new timer for every deadline that moves on.
+        if deadline is None or deadline >= self._wakes_at:
+            return
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
-        if deadline is not None:
-            self._timer = self._loop.call_at(deadline, self._tick)
+        self._wakes_at = deadline
+        self._timer = self._loop.call_at(deadline, self._tick)
 
     def _tick(self) -> None:
         self._timer = None
+        self._wakes_at = math.inf
         self._session.tick()
         self._set_timer()
+
+
+def _is_longer(message: bytes | str, most_bytes: int) -> bool:
+    if isinstance(message, bytes):
+        return len(message) > most_bytes
+    # No character takes more than four bytes in UTF-8, so that most texts need no counting.
+    return len(message) * 4 > most_bytes and len(message.encode()) > most_bytes
 
 
 async def refuse(scope: dict[str, Any], receive: Receive, send: Send, *, status: int) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import gc
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -71,12 +72,24 @@ class GentleServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        _relieve_garbage_collector()
         self._on_listening()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if not self.force_exit:
             await self._runtime.drain()
         await super().shutdown(sockets)
+
+
+def _relieve_garbage_collector() -> None:
+    """What is here now stays, so it need not be looked at again; a third of connecting was that.
+
+    Connections are freed by their reference counts. Cycles are left to a collector that comes by
+    every 100,000 new objects instead of every 700.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 100)
 
 
 def serve(address: Address, runtime: Runtime, *, on_listening: Callable[[Address], None]) -> None:

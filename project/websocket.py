@@ -18,8 +18,8 @@ HIGH_WATER_BYTES = 65_536
 class FramesProtocol(WebSocketsSansIOProtocol):
     """Implements FrameWriter (consumers/frames.py) and offers itself to the application by it.
 
-    uvloop collects what is written in one loop tick and gives it to the kernel in one call, so a
-    connection costs one system call per tick, however many frames it gets.
+    Each write is a system call of its own, as long as the kernel takes it: what belongs together must
+    come here together.
     """
 
     _listener: FrameListener | None = None
@@ -40,6 +40,9 @@ class FramesProtocol(WebSocketsSansIOProtocol):
         await super().send(message)
         if message["type"] == "websocket.accept":
             # Nobody reads the handshake again, and its headers are a tenth of an idle connection.
+            # Cleared, not only let go of: the parser's frame holds on to the request.
+            self.request.headers.clear()
+            self.response.headers.clear()
             del self.request, self.response
         elif message["type"] == "websocket.http.response.body":
             # uvicorn takes an application that refused by a status for one that forgot to answer.

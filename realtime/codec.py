@@ -19,6 +19,12 @@ class Batch:
         self.messages = messages
         self.frames = frames
 
+    @classmethod
+    def joined(cls, batches: Sequence["Batch"]) -> "Batch":
+        """Several batches as one; of the same codec."""
+        messages = [message for batch in batches for message in batch.messages]
+        return cls(messages, b"".join([batch.frames for batch in batches]))
+
 
 class Codec(Protocol):
     """Pure and stateless; one instance serves every connection of the process."""

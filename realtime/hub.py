@@ -156,9 +156,7 @@ class _Delivery:
 
     def advance(self, budget: int) -> int:
         """Writes to at most `budget` connections; returns how many it wrote to."""
-        targets = self.connections
-        if self.done or len(targets) > budget:
-            targets = targets[self.done : self.done + budget]
+        targets = self.take(budget)
         batch = self.batch
         if self.conflates:
             for connection in targets:
@@ -166,8 +164,15 @@ class _Delivery:
         else:
             for connection in targets:
                 connection.write(batch)
-        self.done += len(targets)
         return len(targets)
+
+    def take(self, budget: int) -> tuple[Connection, ...]:
+        """The next connections, at most `budget`; the caller writes to them."""
+        targets = self.connections
+        if self.done or len(targets) > budget:
+            targets = targets[self.done : self.done + budget]
+        self.done += len(targets)
+        return targets
 
     @property
     def is_done(self) -> bool:
@@ -365,12 +370,23 @@ class Hub:
                 delivery.advance(len(delivery.connections))
 
     def _deliver(self) -> None:
+        """Writes a slice of what waits, once per connection, however many topics it hears from."""
         deliveries = self._deliveries
         budget = SLICE
+        together: dict[Connection, list[Batch]] = {}
         while deliveries and (budget > 0 or len(deliveries) > MAX_WAITING_DELIVERIES):
-            budget -= deliveries[0].advance(max(budget, 1))
-            if deliveries[0].is_done:
+            delivery = deliveries[0]
+            if delivery.conflates or (len(deliveries) == 1 and not together):
+                budget -= delivery.advance(max(budget, 1))
+            else:
+                targets = delivery.take(max(budget, 1))
+                budget -= len(targets)
+                for connection in targets:
+                    together.setdefault(connection, []).append(delivery.batch)
+            if delivery.is_done:
                 deliveries.popleft()
+        for connection, batches in together.items():
+            connection.write(batches[0] if len(batches) == 1 else Batch.joined(batches))
         if deliveries:
             self._wake()
 
