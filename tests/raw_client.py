@@ -29,7 +29,10 @@ class Closed:
 
 
 class RawClient:
-    """One open WebSocket. Messages are read one at a time, in the order in which they came."""
+    """One open WebSocket. Messages are read one at a time, in the order in which they came.
+
+    Pings are answered while a reply or a push is waited for, and by nothing else.
+    """
 
     def __init__(self, connection: ClientConnection) -> None:
         self.connection = connection
@@ -79,14 +82,16 @@ class RawClient:
         while (message := await self.receive()).get("id") != number:
             if message:
                 self.pushes.append(message["push"])
+            else:
+                await self.send({})
         return message
 
     async def receive_push(self) -> Message:
-        """The next push; pings are passed over."""
+        """The next push."""
         if self.pushes:
             return self.pushes.popleft()
         while not (message := await self.receive()):
-            pass
+            await self.send({})
         push: Message = message["push"]
         return push
 
