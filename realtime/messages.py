@@ -5,9 +5,15 @@ zero values are left out on the wire. Payloads (`data`, `info`) are opaque bytes
 `msgspec.Raw`: the engine never looks into them, and a JSON codec copies them as they are.
 """
 
-from typing import Final
+from typing import Annotated, Final, TypeAlias
 
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
+
+# As wide as in the protocol's schema (an offset one bit less): what a client sends may be sent back
+# in any encoding. Codecs refuse what does not fit.
+Uint32: TypeAlias = Annotated[int, Meta(ge=0, le=2**32 - 1)]
+Int32: TypeAlias = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
+Offset: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 # The one empty payload. A codec leaves a field out where it still *is* its default.
 EMPTY: Final = Raw(b"")
@@ -20,7 +26,7 @@ REJECTS_UNRECOVERED: Final = 2
 class Position(Struct, frozen=True, omit_defaults=True):
     """A place in a topic's log. Offsets of one epoch count up from 1 without gaps."""
 
-    offset: int = 0
+    offset: Offset = 0
     epoch: str = ""
 
 
@@ -59,14 +65,14 @@ class SubscribeRequest(Struct, omit_defaults=True):
     token: str = ""
     recover: bool = False
     epoch: str = ""
-    offset: int = 0
+    offset: Offset = 0
     data: Raw = EMPTY
     positioned: bool = False
     recoverable: bool = False
     join_leave: bool = False
     delta: str = ""
     tf: Raw = EMPTY
-    flag: int = 0
+    flag: Uint32 = 0
 
 
 class ConnectRequest(Struct, omit_defaults=True):
@@ -76,7 +82,7 @@ class ConnectRequest(Struct, omit_defaults=True):
     name: str = ""
     version: str = ""
     headers: dict[str, str] = {}
-    flag: int = 0
+    flag: Uint32 = 0
 
 
 class UnsubscribeRequest(Struct, omit_defaults=True):
@@ -100,7 +106,7 @@ class HistoryRequest(Struct, omit_defaults=True):
     """`limit` 0 asks for the position alone, -1 for everything the log holds."""
 
     channel: str = ""
-    limit: int = 0
+    limit: Int32 = 0
     since: Position | None = None
     reverse: bool = False
 
@@ -130,7 +136,7 @@ class PingRequest(Struct, omit_defaults=True):
 class Command(Struct, omit_defaults=True):
     """One request of a client. Exactly one of the fields after `id` is set; none of them is a pong."""
 
-    id: int = 0
+    id: Uint32 = 0
     connect: ConnectRequest | None = None
     subscribe: SubscribeRequest | None = None
     unsubscribe: UnsubscribeRequest | None = None
