@@ -3,15 +3,23 @@
 from typing import Any, cast
 
 from channels.routing import URLRouter
-from django.urls import path
+from django.urls import path, re_path
 
 from consumers.centrifuge import CentrifugeConsumer
 from consumers.origin import OriginGuard
+from consumers.pump import refuse
 from realtime.runtime import get_runtime
+
+
+async def not_found(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """For every other path: Channels' router would raise, and strangers fill the log with tracebacks."""
+    await refuse(scope, receive, send, status=404)
+
 
 # Django types what it routes to as views; Channels routes to consumers by the same tables.
 websocket_urls: list[Any] = [
     path("connection/websocket", cast(Any, CentrifugeConsumer.as_asgi())),
+    re_path("", cast(Any, not_found)),
 ]
 
 
