@@ -7,7 +7,7 @@ from channels.security.websocket import OriginValidator
 
 
 class OriginGuard(OriginValidator):
-    """403 for an Origin that is neither allowed nor, where none is configured, the host's own.
+    """403 for an Origin that is neither allowed nor the host's own.
 
     Browsers always send an Origin (RFC 6455, section 4.1); a client without one is no page that
     somebody was lured to, so it may go on: a device, another server, an SDK.
@@ -15,8 +15,7 @@ class OriginGuard(OriginValidator):
 
     def __call__(self, scope: Any, receive: Any, send: Any) -> Any:
         # Not async: a frame that only waits for the next one would live as long as the connection.
-        is_own = not self.allowed_origins and _comes_from_its_host(scope)
-        application: Any = self.application if is_own else super().__call__
+        application: Any = self.application if _comes_from_its_host(scope) else super().__call__
         return application(scope, receive, send)
 
     def valid_origin(self, parsed_origin: ParseResult | None) -> bool:

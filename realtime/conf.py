@@ -20,7 +20,7 @@ class Settings:
     token_hmac_secret: str = ""
     token_audience: str = ""
     token_issuer: str = ""
-    # Patterns as of ALLOWED_ORIGINS; none: the page must come from the host that it connects to.
+    # Of pages, besides those that come from the host that they connect to.
     allowed_origins: tuple[str, ...] = ()
     api_keys: tuple[str, ...] = ()
     subscribe_to_personal_topic: bool = False
