@@ -143,10 +143,10 @@ class Session:
         try:
             await self._dispatch(command)
         except CommandError as error:
-            logger.debug("command failed", extra={"client": self._caller.client, "error": str(error)})
+            logger.debug("command failed: %s", error, extra={"client": self._caller.client})
             self._fail(command, error.code)
         except Disconnect as error:
-            logger.info("client misbehaved", extra={"client": self._caller.client, "error": str(error)})
+            logger.info("client misbehaved: %s", error, extra={"client": self._caller.client})
             self.disconnect(error.code)
         except Exception:  # Hooks and RPC functions may raise anything.
             logger.exception("command crashed", extra={"client": self._caller.client})
