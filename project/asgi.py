@@ -13,6 +13,8 @@ django.setup()
 from channels.routing import ProtocolTypeRouter  # noqa: E402
 
 from consumers.routing import websocket_application  # noqa: E402
+from project.body_limit import BodyLimit  # noqa: E402
+from project.settings.environment import MAX_BODY_BYTES  # noqa: E402
 from realtime.runtime import get_runtime  # noqa: E402
 
 
@@ -33,5 +35,9 @@ class Application(ProtocolTypeRouter):
 
 
 application = Application(
-    {"http": get_asgi_application(), "websocket": websocket_application(), "lifespan": live}
+    {
+        "http": BodyLimit(get_asgi_application(), max_bytes=MAX_BODY_BYTES.read()),
+        "websocket": websocket_application(),
+        "lifespan": live,
+    }
 )

@@ -151,6 +151,7 @@ DATABASE_URL = Variable(
 DATABASE_POOL_SIZE = Variable(
     "DATABASE_POOL_SIZE", WHOLE, 10, "Most PostgreSQL connections that one process holds."
 )
+MAX_BODY_BYTES = Variable("MAX_BODY_BYTES", WHOLE, 1_048_576, "Largest body of an HTTP request.")
 TRUST_PROXY_HEADERS = Variable(
     "TRUST_PROXY_HEADERS",
     BOOLEAN,
@@ -246,6 +247,7 @@ VARIABLES: tuple[Variable[Any], ...] = (
     CSRF_TRUSTED_ORIGINS,
     DATABASE_URL,
     DATABASE_POOL_SIZE,
+    MAX_BODY_BYTES,
     TRUST_PROXY_HEADERS,
     HTTPS_ONLY,
     HSTS_SECONDS,
