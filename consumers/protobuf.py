@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeVar, Union, cast, get_args, get_origin, 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, proto
 from google.protobuf.message import DecodeError, Message
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from consumers.frames import BINARY, frame
 from realtime import messages as m
@@ -106,7 +107,7 @@ class ProtobufCodec:
         try:
             while source.tell() < len(message):
                 parsed = proto.parse_length_prefixed(self._command_class, source)
-                commands.append(_to_struct(parsed, m.Command))
+                commands.append(_without_topic_ids(_to_struct(parsed, m.Command)))
         except (DecodeError, ValueError) as error:
             raise Disconnect(CloseCode.BAD_REQUEST, f"malformed Protobuf: {error}") from error
         return commands
@@ -127,6 +128,18 @@ class ProtobufCodec:
 
     def batch(self, messages: Sequence[bytes]) -> Batch:
         return Batch(messages, b"".join([frame(message, BINARY) for message in messages]))
+
+
+def _without_topic_ids(command: m.Command) -> m.Command:
+    """Topics keep their names here, whatever the client asks for, as a server may choose.
+
+    The published JavaScript SDK (5.8) always asks for ids, and where its Protobuf build reads them
+    as Long objects it compares those by identity: it would drop every live push without a word.
+    """
+    request = command.subscribe
+    if request is None or not request.flag & m.WANTS_TOPIC_ID:
+        return command
+    return replace(command, subscribe=replace(request, flag=request.flag & ~m.WANTS_TOPIC_ID))
 
 
 # ── The schema ────────────────────────────────────────────────────────────────────────────────
