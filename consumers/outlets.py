@@ -19,6 +19,7 @@ from consumers.codec import WireCodec
 from consumers.frames import FrameWriter
 from realtime.codec import Batch
 from realtime.errors import CloseCode
+from realtime.messages import Disconnected, Push
 
 logger = logging.getLogger(__name__)
 
@@ -308,8 +309,10 @@ class QueuedOutlet:
                     self._allowance = 0
                     self._drained.set()
             if self._close_code is not None:
-                code, self._close_code = self._close_code, None
-                await self._send(_close_event(code))
+                code, self._close_code = _allowed(self._close_code), None
+                if not code.reconnects:
+                    await self._say_final(code)
+                await self._send({"type": "websocket.close", "code": int(code), "reason": code.text})
         except Exception:  # Servers raise what they like when the client is gone.
             logger.debug("send failed: the client is gone", exc_info=True)
             self.abandon()
@@ -339,6 +342,12 @@ class QueuedOutlet:
         else:
             await self._send({"type": "websocket.send", "bytes": joined})
 
+    async def _say_final(self, code: CloseCode) -> None:
+        """daphne sends no reasons, and where there is none, the published JavaScript SDK takes no code
+        for final: it would come back for ever. This push says the same as the close."""
+        push = Push(disconnect=Disconnected(code=int(code), reason=code.text))
+        await self._send_message([self._codec.encode_push(push)])
+
     async def _wait_for_window(self) -> None:
         if not self._window_bytes or self._unacknowledged_bytes < self._window_bytes or self._is_closed:
             return
@@ -361,8 +370,6 @@ class _Waiting:
         return sum(map(len, self.messages))
 
 
-# What RFC 6455 (section 7.4) lets an application send; daphne refuses others.
-def _close_event(code: CloseCode) -> dict[str, Any]:
-    if code < 3000:
-        code = CloseCode.BAD_REQUEST
-    return {"type": "websocket.close", "code": int(code), "reason": code.text}
+def _allowed(code: CloseCode) -> CloseCode:
+    """What RFC 6455 (section 7.4) lets an application send; daphne refuses others."""
+    return code if code >= 3000 else CloseCode.BAD_REQUEST

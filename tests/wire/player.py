@@ -71,14 +71,16 @@ class Player:
 
     async def _expect_close(self, client: RawClient, code: int, reason: str) -> None:
         closed = await client.receive_close()
-        assert not client.pushes, f"before the close came {list(client.pushes)}"
         expected = Closed(code, reason)
+        expected_pushes: list[Message] = []
         if code < 3000:
             # Closes that are the WebSocket library's own have its own words.
             closed = Closed(closed.code, reason)
         if self._server.kind == "daphne":
             expected = _closed_by_daphne(code)
             closed = Closed(closed.code, "")
+            expected_pushes = _told_before(expected)
+        assert list(client.pushes) == expected_pushes, f"before the close came {list(client.pushes)}"
         assert closed == expected, f"closed by {closed}, expected {expected}"
 
     # ── Values with a $ ───────────────────────────────────────────────────────────────────────
@@ -124,3 +126,12 @@ def _closed_by_daphne(code: int) -> Closed:
     if code == CloseCode.SHUTDOWN:
         return Closed(None, "")
     return Closed(code if code >= 3000 else CloseCode.BAD_REQUEST, "")
+
+
+def _told_before(closed: Closed) -> list[Message]:
+    """Since daphne sends no reasons, a push says what clients must know: that it is for good."""
+    return [
+        {"disconnect": {"code": int(code), "reason": code.text}}
+        for code in CloseCode
+        if code == closed.code and not code.reconnects
+    ]
