@@ -15,6 +15,7 @@ from realtime.errors import CloseCode, ErrorCode
 from tests.raw_client import Closed, connected_client, raw_client
 from tests.servers import EACH_KIND, Server
 from tests.tokens import FOREIGN_SECRET, sign
+from tests.waiting import wait_until
 
 SETTINGS = "tests.end_to_end.settings_probe"
 MAX_MESSAGE_BYTES = 65_536
@@ -222,8 +223,7 @@ async def test_more_connections_than_a_user_may_have_are_refused_with_3504(
 
 
 def await_all_gone(server: Server) -> None:
-    while server.fetch_json("/probe/counts")["sessions"]:
-        pass
+    wait_until(lambda: server.fetch_json("/probe/counts")["sessions"] == 0)
 
 
 # ── Tokens and time ───────────────────────────────────────────────────────────────────────────
