@@ -15,17 +15,22 @@ class Command(BaseCommand):
     """Refuses to start, in one line, where a setting is wrong or the address is taken."""
 
     help = "Serves HTTP and WebSocket with uvicorn and uvloop until SIGTERM or Ctrl+C."
+    # Django's checks run in handle(): they would wrap what is wrong with REALTIME in four lines.
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default=os.environ.get("HOST") or "127.0.0.1", help="HOST by default.")
-        parser.add_argument("--port", type=int, default=_default_port(), help="PORT by default, else 8000.")
+        parser.add_argument("--port", type=int, help="PORT by default, else 8000.")
 
-    def handle(self, *_args: Any, host: str, port: int, **_options: Any) -> None:
+    def handle(self, *_args: Any, host: str, port: int | None, **_options: Any) -> None:
+        port = _default_port() if port is None else port
         if not 0 <= port <= 65_535:
             raise CommandError(f"--port is {port}, expected 0 to 65535.")
         address = Address(host=host, port=port)
         try:
-            serve(address, get_runtime(), on_listening=self._say_ready)
+            runtime = get_runtime()
+            self.check()
+            serve(address, runtime, on_listening=self._say_ready)
         except (CannotListen, ConfigurationError) as error:
             raise CommandError(str(error)) from None
 
