@@ -1,0 +1,480 @@
+"""Session, hub and memory layer under random interleavings, held against a simple model.
+
+What is promised to a client of a topic with a log: it gets every publication, in order, once; or it
+is told that it cannot. The model knows what was published and what the log still holds; each client
+checks what it gets as it comes. The layer's calls can be held open and let go in any order, so that
+publications come between the read of the log and going live, and commands of several clients are
+under way at once.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from msgspec import Raw
+
+from realtime import hub as hub_module
+from realtime.errors import CloseCode, UnsubscribeCode
+from realtime.layers.base import History, HistoryPolicy, Published, TopicLayer
+from realtime.messages import (
+    Command,
+    ConnectRequest,
+    Position,
+    Publication,
+    PublishRequest,
+    Push,
+    Reply,
+    SubscribeRequest,
+    SubscribeResult,
+    UnsubscribeRequest,
+)
+from realtime.session import Session
+from realtime.testing import FakeConnection, ManualNode
+from realtime.topics.namespace import Namespace
+from tests.realtime.layers import GatedLayer, WrappedLayer, settle
+
+SIZE, TTL_SECONDS = 4, 10
+# A failure is worth its smallest example, and Hypothesis looks for that for up to five minutes.
+pytestmark = pytest.mark.timeout(400)
+
+STREAM = Namespace(
+    name="stream",
+    history_size=SIZE,
+    history_ttl=TTL_SECONDS,
+    force_recovery=True,
+    presence=True,
+    join_leave=True,
+    force_push_join_leave=True,
+    allow_subscribe_for_client=True,
+    allow_publish_for_client=True,
+)
+TOPICS = ("stream:a", "stream:b")
+USERS = ("1", "2", "3")
+topics, users = st.sampled_from(TOPICS), st.sampled_from(USERS)
+held_calls = st.sets(st.sampled_from(["subscribe", "history", "unsubscribe", "broadcast"]))
+
+
+class ModelLog:
+    """What one topic's log should hold, and all that was ever published in the topic."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._expires_at = 0.0
+        self._held: list[int] = []
+        # Unknown until the layer has named it.
+        self.epoch = ""
+        self.offset = 0
+        self.published: dict[Position, bytes] = {}
+
+    def note_publication(self, position: Position, data: bytes) -> None:
+        self._expire()
+        self.note_top(position, offset=self.offset + 1)
+        self.offset += 1
+        self._held = [*self._held, self.offset][-SIZE:]
+        self._expires_at = self._now() + TTL_SECONDS
+        self.published[position] = data
+
+    def note_top(self, top: Position, *, offset: int) -> None:
+        """The layer says where the log stands: it must be where the model has it."""
+        self.epoch = self.epoch or top.epoch
+        assert top == Position(offset, self.epoch)
+
+    def can_recover(self, since: Position) -> bool:
+        self._expire()
+        missed = list(range(since.offset + 1, self.offset + 1))
+        is_held = since.offset <= self.offset and missed == self._held[len(self._held) - len(missed) :]
+        return is_held and since.epoch in {"", self.epoch}
+
+    def remove(self) -> None:
+        self._held = []
+
+    def lose(self) -> None:
+        self._held, self.epoch, self.offset = [], "", 0
+
+    def _expire(self) -> None:
+        if self._now() >= self._expires_at:
+            self._held = []
+
+
+class WatchedLayer(WrappedLayer):
+    """Tells the model what is published, and asks it at each read whether the client can recover."""
+
+    def __init__(self, inner: TopicLayer) -> None:
+        super().__init__(inner)
+        self.logs: dict[str, ModelLog] = {}
+        # By the task that read: a session reads in its worker's.
+        self.verdicts: dict[asyncio.Task[Any] | None, bool] = {}
+
+    async def _call(self, name: str, work: Callable[[], Awaitable[Any]]) -> Any:
+        return await work()
+
+    async def publish(self, topic: str, publication: Publication, **options: Any) -> Published:
+        published = await super().publish(topic, publication, **options)
+        self.logs[topic].note_publication(published.position, bytes(publication.data))
+        return published
+
+    async def history(
+        self, topic: str, *, policy: HistoryPolicy, since: Position | None = None, **options: Any
+    ) -> History:
+        log = self.logs[topic]
+        self.verdicts[asyncio.current_task()] = since is not None and log.can_recover(since)
+        history = await super().history(topic, policy=policy, since=since, **options)
+        log.note_top(history.top, offset=log.offset)
+        return history
+
+
+class Wire(FakeConnection):
+    """Runs commands and jobs one after the other, as the pump does; notes what the model said."""
+
+    def __init__(self, node: ManualNode, layer: WatchedLayer) -> None:
+        super().__init__(node.codec)
+        self._layer = layer
+        self._waiting: deque[Callable[[], Awaitable[None]]] = deque()
+        self.worker: asyncio.Task[None] | None = None
+        # Command id → whether the model could recover when the log was read for it.
+        self.verdicts: dict[int, bool] = {}
+
+    def submit(self, job: Callable[[], Awaitable[None]]) -> None:
+        if self.close_code is None:
+            self._waiting.append(job)
+            if self.worker is None:
+                self.worker = asyncio.get_running_loop().create_task(self._work())
+
+    def send(self, reply: Reply) -> None:
+        if reply.subscribe is not None:
+            self.verdicts[reply.id] = self._layer.verdicts[asyncio.current_task()]
+        super().send(reply)
+
+    async def _work(self) -> None:
+        while self._waiting:
+            await self._waiting.popleft()()
+        self.worker = None
+
+
+class ClientTopic:
+    """What one client knows of one topic, as an SDK does."""
+
+    def __init__(self, log: ModelLog) -> None:
+        self._log = log
+        self.position: Position | None = None
+        self.is_wanted = False
+        # Between the reply that began the subscription and the reply or push that ended it.
+        self.is_in = False
+        self.open_subscribes = 0
+        # A client that has asked to leave looks at nothing until it is told that it left.
+        self.open_unsubscribes = 0
+
+    def begin(self, result: SubscribeResult, *, can_recover: bool) -> None:
+        assert not self.is_in
+        self.is_in = True
+        self.open_subscribes -= 1
+        assert result.recovered == (result.was_recovering and can_recover)
+        if self.open_unsubscribes:
+            return
+        if not result.recovered:
+            assert result.publications == []
+            self.position = Position(result.offset, result.epoch)
+        for publication in result.publications:
+            self._take(publication)
+
+    def receive(self, push: Push) -> None:
+        assert self.is_in, f"{push} for a client that is not in the topic"
+        if push.unsubscribe is not None:
+            self.is_in = False
+            self.is_wanted = self.is_wanted and self.open_subscribes > 0
+        elif push.pub is not None and not self.open_unsubscribes:
+            self._take(push.pub)
+
+    def _take(self, publication: Publication) -> None:
+        assert self.position is not None
+        self.position = Position(self.position.offset + 1, self.position.epoch)
+        assert publication.offset == self.position.offset, "lost, doubled or out of order"
+        assert bytes(publication.data) == self._log.published[self.position]
+
+    def end(self) -> None:
+        self.is_in = False
+        self.open_unsubscribes -= 1
+
+    def disconnect(self) -> None:
+        self.is_in = self.is_wanted = False
+        self.open_subscribes = self.open_unsubscribes = 0
+
+    def check_complete(self) -> None:
+        """Nothing is under way any more: what was published has come."""
+        assert (self.open_subscribes, self.open_unsubscribes) == (0, 0)
+        assert self.is_in == self.is_wanted
+        if self.is_in and self.position is not None and self._log.epoch:
+            has_all = self.position == Position(self._log.offset, self._log.epoch)
+            # A log that was lost shows with its next publication.
+            assert has_all or (self.position.epoch != self._log.epoch and self._log.offset == 0)
+
+
+class ModelClient:
+    """A user's client: it may lose its socket and come back, and knows its positions all the while."""
+
+    def __init__(self, user: str, node: ManualNode, layer: WatchedLayer) -> None:
+        self._user, self._node, self._layer = user, node, layer
+        self.topics = {topic: ClientTopic(layer.logs[topic]) for topic in TOPICS}
+        self._asked: dict[int, Command] = {}
+        self._last_id = 0
+        self._read = 0
+        self.wire: Wire | None = None
+        self.session: Session | None = None
+
+    def connect(self) -> None:
+        self.wire = Wire(self._node, self._layer)
+        self.session = Session(node=self._node.node, connection=self.wire)
+        self.session.open()
+        self._asked, self._read = {}, 0
+        self.ask(Command(connect=ConnectRequest(token=self._node.token(self._user))))
+
+    def ask(self, command: Command) -> None:
+        assert self.wire is not None
+        session = self.session
+        assert session is not None
+        self._last_id += 1
+        command.id = self._last_id
+        self._asked[command.id] = command
+        self.wire.submit(lambda: session.handle(command))
+
+    def subscribe(self, topic: str) -> None:
+        mine = self.topics[topic]
+        mine.is_wanted = True
+        mine.open_subscribes += 1
+        since = mine.position or Position()
+        request = SubscribeRequest(
+            channel=topic, recover=mine.position is not None, offset=since.offset, epoch=since.epoch
+        )
+        self.ask(Command(subscribe=request))
+
+    def unsubscribe(self, topic: str) -> None:
+        mine = self.topics[topic]
+        mine.is_wanted = False
+        mine.open_unsubscribes += 1
+        self.ask(Command(unsubscribe=UnsubscribeRequest(channel=topic)))
+
+    def subscribe_again(self, topic: str) -> None:
+        self.unsubscribe(topic)
+        self.subscribe(topic)
+
+    def disconnect(self) -> Coroutine[Any, Any, None]:
+        """Gives back what the server's side does then."""
+        assert self.wire is not None
+        assert self.session is not None
+        wire, session = self.wire, self.session
+        wire.close(CloseCode.CLOSED)
+        self.wire = self.session = None
+        for topic in self.topics.values():
+            topic.disconnect()
+
+        async def clean_up() -> None:
+            if wire.worker is not None:
+                await wire.worker
+            await session.close()
+
+        return clean_up()
+
+    def read(self) -> None:
+        """Looks at what came since the last time, in order."""
+        wire = self.wire
+        if wire is None:
+            return
+        for reply in wire.received[self._read :]:
+            self._read += 1
+            if reply.push is not None:
+                self.topics[reply.push.channel].receive(reply.push)
+                continue
+            command = self._asked.pop(reply.id)
+            assert reply.error is None, f"{reply.error} for {command}"
+            if reply.subscribe is not None and command.subscribe is not None:
+                mine = self.topics[command.subscribe.channel]
+                mine.begin(reply.subscribe, can_recover=wire.verdicts[reply.id])
+            elif command.unsubscribe is not None:
+                self.topics[command.unsubscribe.channel].end()
+
+
+class Engine(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        # Small, so that a few steps reach what takes thousands in production.
+        self._bounds = hub_module.SLICE, hub_module.MAX_PENDING_EVENTS
+        hub_module.SLICE, hub_module.MAX_PENDING_EVENTS = 2, 5
+        self.runner = asyncio.Runner()
+        self.node = ManualNode(STREAM, wrap_layer=lambda memory: GatedLayer(WatchedLayer(memory)))
+        assert isinstance(self.node.layer, GatedLayer)
+        self.gates = self.node.layer
+        watched = self.gates._inner
+        assert isinstance(watched, WatchedLayer)
+        self.logs = watched.logs = {topic: ModelLog(self.node.clock) for topic in TOPICS}
+        self.clients = {user: ModelClient(user, self.node, watched) for user in USERS}
+        self.ending: set[asyncio.Task[None]] = set()
+        self.count = 0
+
+    def run(self, step: Callable[[], object]) -> None:
+        """Does `step` on the loop, lets everybody go on as far as they can, and reads what came."""
+
+        async def do() -> None:
+            step()
+            await settle()
+
+        self.runner.run(do())
+        for client in self.clients.values():
+            client.read()
+
+    # ── What clients do ───────────────────────────────────────────────────────────────────────
+
+    @initialize(calls=held_calls)
+    def begin(self, calls: set[str]) -> None:
+        self.gates.gated = calls
+        for client in self.clients.values():
+            self.run(client.connect)
+        self.run(lambda: self.clients["1"].subscribe(TOPICS[0]))
+
+    @rule(user=users, topic=topics)
+    def come(self, user: str, topic: str) -> None:
+        client = self.clients[user]
+        if client.session is None:
+            self.run(client.connect)
+        if not client.topics[topic].is_wanted:
+            self.run(lambda: client.subscribe(topic))
+
+    @precondition(lambda self: self.wanted())
+    @rule(data=st.data(), comes_back=st.booleans())
+    def go(self, data: st.DataObject, comes_back: bool) -> None:
+        client, topic = data.draw(st.sampled_from(self.wanted()))
+        # Without waiting for the reply, as an SDK does.
+        self.run(lambda: client.subscribe_again(topic) if comes_back else client.unsubscribe(topic))
+
+    @precondition(lambda self: self.connected())
+    @rule(data=st.data())
+    def lose_the_socket(self, data: st.DataObject) -> None:
+        client = data.draw(st.sampled_from(self.connected()))
+        self.run(lambda: self._end(client))
+
+    def _end(self, client: ModelClient) -> None:
+        ending = asyncio.get_running_loop().create_task(client.disconnect())
+        self.ending.add(ending)
+        ending.add_done_callback(self.ending.discard)
+
+    @precondition(lambda self: self.connected())
+    @rule(data=st.data(), topic=topics)
+    def publish_as_a_client(self, data: st.DataObject, topic: str) -> None:
+        client = data.draw(st.sampled_from(self.connected()))
+        self.count += 1
+        request = PublishRequest(channel=topic, data=Raw(b"%d" % self.count))
+        self.run(lambda: client.ask(Command(publish=request)))
+
+    def connected(self) -> list[ModelClient]:
+        return [client for client in self.clients.values() if client.session is not None]
+
+    def wanted(self) -> list[tuple[ModelClient, str]]:
+        return [
+            (client, topic)
+            for client in self.clients.values()
+            for topic in TOPICS
+            if client.topics[topic].is_wanted
+        ]
+
+    # ── What the server does ──────────────────────────────────────────────────────────────────
+
+    @rule(topic=topics, count=st.integers(1, SIZE + 2))
+    def publish(self, topic: str, count: int) -> None:
+        async def do() -> None:
+            for _ in range(count):
+                self.count += 1
+                await self.node.publisher.publish(topic, b"%d" % self.count)
+
+        self.runner.run(do())
+        self.run(lambda: None)
+
+    @precondition(lambda self: self.wanted())
+    @rule(data=st.data())
+    def end_a_subscription(self, data: st.DataObject) -> None:
+        client, topic = data.draw(st.sampled_from(self.wanted()))
+        session = client.session
+        assert session is not None
+        self.run(lambda: session.unsubscribe(topic, UnsubscribeCode.INSUFFICIENT_STATE))
+
+    @precondition(lambda self: self.node.scheduler)
+    @rule()
+    def deliver_one_slice(self) -> None:
+        self.run(self.node.scheduler.run_once)
+
+    @rule(
+        topic=topics,
+        harm=st.sampled_from(["some time passes", "it expires", "it is removed", "all are lost"]),
+    )
+    def harm_a_log(self, topic: str, harm: str) -> None:
+        match harm:
+            case "some time passes":
+                self.node.clock.advance(TTL_SECONDS / 2)
+            case "it expires":
+                self.node.clock.advance(TTL_SECONDS)
+            case "it is removed":
+                self.runner.run(self.node.memory.remove_history(topic))
+                self.logs[topic].remove()
+            case "all are lost":
+                self.runner.run(self.node.memory.flush())
+                for log in self.logs.values():
+                    log.lose()
+
+    # ── How long the layer takes ──────────────────────────────────────────────────────────────
+
+    @rule(calls=held_calls)
+    def hold(self, calls: set[str]) -> None:
+        self.gates.gated = calls
+
+    @precondition(lambda self: self.gates.gates)
+    @rule(data=st.data())
+    def let_one_go_on(self, data: st.DataObject) -> None:
+        number = data.draw(st.integers(0, len(self.gates.gates) - 1))
+        self.run(lambda: self.gates.open(number))
+
+    # ── What must be true ─────────────────────────────────────────────────────────────────────
+
+    @rule()
+    def wait_until_all_is_quiet(self) -> None:
+        self.run(self.gates.open_all)
+        while self.node.scheduler:
+            self.run(self.node.scheduler.run)
+        for client in self.clients.values():
+            for mine in client.topics.values():
+                mine.check_complete()
+        for topic in TOPICS:
+            members = self.runner.run(self.node.presence.members(topic))
+            assert {info.user for info in members.values()} == self._subscribers(topic)
+            assert self.node.hub.count(topic) == len(self._subscribers(topic))
+
+    def _subscribers(self, topic: str) -> set[str]:
+        return {user for user, client in self.clients.items() if client.topics[topic].is_in}
+
+    def teardown(self) -> None:
+        try:
+            for client in self.connected():
+                self.run(partial(self._end, client))
+            self.wait_until_all_is_quiet()
+            assert self.node.count_left_behind() == {}
+            assert not self.ending
+            assert self.runner.run(count_other_tasks()) == 0
+        finally:
+            self.runner.close()
+            hub_module.SLICE, hub_module.MAX_PENDING_EVENTS = self._bounds
+
+
+async def count_other_tasks() -> int:
+    return len(asyncio.all_tasks()) - 1
+
+
+TestEngine = Engine.TestCase
+TestEngine.settings = settings(
+    max_examples=150,
+    stateful_step_count=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
