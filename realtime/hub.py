@@ -121,8 +121,8 @@ class _Route:
         self.conflates = conflates
         self.groups: dict[_GroupKey, _Group] = {}
         self.pending: dict[Subscriber, list[Event]] = {}
-        # What each was still owed; they get nothing else, and leave soon.
-        self.cut_off: dict[Subscriber, list[Event]] = {}
+        # They get nothing any more, and leave soon.
+        self.cut_off: set[Subscriber] = set()
         self.events: list[Event] = []
         self.is_dirty = False
         # Where the topic's log was when this process last heard of it; no epoch: not heard yet.
@@ -228,15 +228,26 @@ class Hub:
         route = self._routes[topic]
         # What is still waiting for its flush is already in the subscriber's own list.
         self._flush(route)
+        if position.epoch and position.epoch != route.epoch:
+            self._meet_log(route, subscriber, position)
         if subscriber in route.cut_off:
-            waited = route.cut_off[subscriber]
-            return [event for event in waited if _is_news(event, subscriber, position)]
+            # Its client recovers from `position`.
+            return []
         waited = route.pending.pop(subscriber)
-        if position.epoch and not route.epoch:
-            route.epoch, route.offset = position.epoch, position.offset
         key = _GroupKey(subscriber.codec, subscriber.wants_topic_id, subscriber.wants_join_leave)
         route.groups.setdefault(key, _Group()).add(subscriber)
         return [event for event in waited if _is_news(event, subscriber, position)]
+
+    def _meet_log(self, route: _Route, subscriber: Subscriber, position: Position) -> None:
+        """A subscriber has read a log that the hub has not heard from yet, or not again."""
+        if any(isinstance(event, Publication) for event in route.pending.get(subscriber, ())):
+            # Of another log, and which of the two is the newer cannot be known here.
+            self._cut_off(route, subscriber)
+        elif subscriber not in route.cut_off:
+            if route.epoch:
+                # The log was lost and begun anew, and no publication has said so yet.
+                self._cut_off_positioned(route, but=subscriber)
+            route.epoch, route.offset = position.epoch, position.offset
 
     async def leave(self, topic: str, subscriber: Subscriber) -> None:
         """Takes the subscriber out, pending or live; gives the topic up with the last one.
@@ -248,7 +259,7 @@ class Hub:
             return
         self._settle(route)
         self._take_out(route, subscriber)
-        route.cut_off.pop(subscriber, None)
+        route.cut_off.discard(subscriber)
         if not route.is_empty():
             return
         async with route.lock:
@@ -304,16 +315,19 @@ class Hub:
                     "got": (epoch, publication.offset),
                 },
             )
-            for subscriber in route.subscribers():
-                if subscriber.is_positioned:
-                    self._cut_off(route, subscriber)
+            self._cut_off_positioned(route)
         route.epoch, route.offset = epoch, publication.offset
         return True
+
+    def _cut_off_positioned(self, route: _Route, *, but: Subscriber | None = None) -> None:
+        for subscriber in route.subscribers():
+            if subscriber.is_positioned and subscriber is not but:
+                self._cut_off(route, subscriber)
 
     def _cut_off(self, route: _Route, subscriber: Subscriber) -> None:
         # What came before the gap is still the client's.
         self._settle(route)
-        route.cut_off[subscriber] = route.pending.get(subscriber, [])
+        route.cut_off.add(subscriber)
         self._take_out(route, subscriber)
         subscriber.lose_position()
 
