@@ -10,6 +10,7 @@ subscriptions; `disconnect()` and `tick()` await nothing.
 """
 
 import logging
+import math
 from collections.abc import Awaitable, Callable
 from enum import Enum, auto
 from typing import Protocol
@@ -225,7 +226,8 @@ class Session:
             version=node.version,
             expires=ttl is not None,
             ttl=ttl or 0,
-            ping=int(node.limits.ping_interval_seconds),
+            # Whole seconds on the wire; 0 would say that no pings come.
+            ping=math.ceil(node.limits.ping_interval_seconds),
             pong=node.limits.pong_timeout_seconds > 0,
             subs=results,
         )
