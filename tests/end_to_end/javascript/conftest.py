@@ -1,17 +1,13 @@
 """For the tests of the JavaScript SDK: servers that last for all of them, and platforms for programs."""
 
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import Any
 
-import jwt
 import pytest
 
 from tests.end_to_end.javascript.platforms import Chromium, Node, Platform
-from tests.end_to_end.javascript.settings import REALTIME
-from tests.servers import Server, ServerKind
+from tests.servers import EACH_KIND, Server, ServerKind
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +26,7 @@ def get_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[S
         yield get
 
 
-@pytest.fixture(params=["serve", "daphne"])
+@pytest.fixture(params=EACH_KIND)
 def server(request: pytest.FixtureRequest, get_server: Callable[[ServerKind], Server]) -> Server:
     return get_server(request.param)
 
@@ -50,8 +46,3 @@ def platform(request: pytest.FixtureRequest, server: Server) -> Platform:
 def key() -> str:
     """The part of a topic's name after the colon, of this test alone."""
     return uuid.uuid4().hex
-
-
-def token(user: str, *, ttl_seconds: float = 3600, **claims: Any) -> str:
-    times = {"exp": time.time() + ttl_seconds}
-    return jwt.encode({"sub": user, **times, **claims}, REALTIME["TOKEN_HMAC_SECRET"], algorithm="HS256")

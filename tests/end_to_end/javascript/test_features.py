@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.javascript.conftest import token
 from tests.end_to_end.javascript.platforms import Platform, Said, run
 from tests.servers import Server
+from tests.tokens import sign
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-ALICE = token("42", info={"name": "Alice"})
-BOB = token("43", info={"name": "Bob"})
+ALICE = sign(sub="42", info={"name": "Alice"})
+BOB = sign(sub="43", info={"name": "Bob"})
 
 
 def of(said: list[Said], event: str) -> list[dict[str, Any]]:
@@ -88,7 +88,7 @@ async def test_server_subscribes_and_unsubscribes_its_clients(
         platform,
         "server_side",
         url=server.ws,
-        token=token("42", channels=[topic]),
+        token=sign(sub="42", channels=[topic]),
         otherToken=BOB,
         topic=topic,
         laterTopic=later_topic,
@@ -111,8 +111,8 @@ async def test_client_that_renews_its_token_outlives_the_old_one(server: Server,
         "refresh",
         url=server.ws,
         # Enough for both clients to connect, on a busy machine too.
-        token=token("42", ttl_seconds=4),
-        nextToken=token("42"),
+        token=sign(sub="42", ttl_seconds=4),
+        nextToken=sign(sub="42"),
     )
 
     assert of(said, "expired") == [{"code": 3005}]

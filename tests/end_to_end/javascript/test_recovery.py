@@ -9,10 +9,10 @@ from itertools import pairwise
 
 import pytest
 
-from tests.end_to_end.javascript.conftest import token
 from tests.end_to_end.javascript.platforms import PATIENCE_SECONDS, Node, Platform
 from tests.end_to_end.proxy import CuttingProxy
 from tests.servers import Server
+from tests.tokens import sign
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -45,13 +45,13 @@ async def test_messages_survive_cuts_of_the_line(server: Server, platform: Platf
     async with AsyncExitStack() as stack:
         proxy = await stack.enter_async_context(CuttingProxy(server.port, cuts=CUTS, rng=rng))
         follower = await stack.enter_async_context(
-            platform.start("follow", url=proxy.ws, token=token("42"), topic=topic, clients=CLIENTS)
+            platform.start("follow", url=proxy.ws, token=sign(sub="42"), topic=topic, clients=CLIENTS)
         )
         for _ in range(CLIENTS):
             await follower.hear("following")
         publisher = await stack.enter_async_context(
             Node("json").start(
-                "publish_numbered", url=server.ws, token=token("43"), topic=topic, atLeast=AT_LEAST
+                "publish_numbered", url=server.ws, token=sign(sub="43"), topic=topic, atLeast=AT_LEAST
             )
         )
         async with asyncio.timeout(PATIENCE_SECONDS):
