@@ -10,6 +10,7 @@ them as they do with any other server: retry where `temporary`, reconnect where 
 """
 
 from enum import IntEnum
+from typing import Self
 
 
 class ErrorCode(IntEnum):
@@ -40,16 +41,20 @@ class ErrorCode(IntEnum):
     UNRECOVERABLE_POSITION = 112, "unrecoverable position"
 
 
-class UnsubscribeCode(IntEnum):
-    """Why the server ended a subscription. `resubscribes`: the client subscribes again by itself."""
+class _EndCode(IntEnum):
+    """A number with the text that goes with it on the wire."""
 
     text: str
 
-    def __new__(cls, number: int, text: str) -> "UnsubscribeCode":
+    def __new__(cls, number: int, text: str) -> Self:
         member = int.__new__(cls, number)
         member._value_ = number
         member.text = text
         return member
+
+
+class UnsubscribeCode(_EndCode):
+    """Why the server ended a subscription. `resubscribes`: the client subscribes again by itself."""
 
     @property
     def resubscribes(self) -> bool:
@@ -60,16 +65,8 @@ class UnsubscribeCode(IntEnum):
     EXPIRED = 2501, "subscription expired"
 
 
-class CloseCode(IntEnum):
+class CloseCode(_EndCode):
     """Why the server closed the connection. `reconnects`: the client comes back by itself."""
-
-    text: str
-
-    def __new__(cls, number: int, text: str) -> "CloseCode":
-        member = int.__new__(cls, number)
-        member._value_ = number
-        member.text = text
-        return member
 
     @property
     def reconnects(self) -> bool:

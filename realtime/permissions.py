@@ -6,7 +6,7 @@ A namespace's own hook decides alone where it has one; its options decide otherw
 from realtime.caller import Caller
 from realtime.hooks import Hooks
 from realtime.topics.name import TopicName
-from realtime.topics.namespace import Namespace
+from realtime.topics.namespace import Grants, Namespace
 
 
 class Permissions:
@@ -38,51 +38,26 @@ class Permissions:
             return True
         if namespace.can_publish is not None:
             return bool(await self._hooks.call(namespace.can_publish, caller, topic))
-        return _is_allowed(
-            caller,
-            topic,
-            is_subscriber=is_subscriber,
-            for_client=namespace.allow_publish_for_client,
-            for_subscriber=namespace.allow_publish_for_subscriber,
-            for_anonymous=namespace.allow_publish_for_anonymous,
-        )
+        return _is_granted(caller, topic, namespace.publish_grants, is_subscriber=is_subscriber)
 
     def may_see_presence(
         self, caller: Caller, topic: TopicName, namespace: Namespace, *, is_subscriber: bool
     ) -> bool:
-        return self.is_insecure or _is_allowed(
-            caller,
-            topic,
-            is_subscriber=is_subscriber,
-            for_client=namespace.allow_presence_for_client,
-            for_subscriber=namespace.allow_presence_for_subscriber,
-            for_anonymous=namespace.allow_presence_for_anonymous,
+        return self.is_insecure or _is_granted(
+            caller, topic, namespace.presence_grants, is_subscriber=is_subscriber
         )
 
     def may_read_history(
         self, caller: Caller, topic: TopicName, namespace: Namespace, *, is_subscriber: bool
     ) -> bool:
-        return self.is_insecure or _is_allowed(
-            caller,
-            topic,
-            is_subscriber=is_subscriber,
-            for_client=namespace.allow_history_for_client,
-            for_subscriber=namespace.allow_history_for_subscriber,
-            for_anonymous=namespace.allow_history_for_anonymous,
+        return self.is_insecure or _is_granted(
+            caller, topic, namespace.history_grants, is_subscriber=is_subscriber
         )
 
 
-def _is_allowed(
-    caller: Caller,
-    topic: TopicName,
-    *,
-    is_subscriber: bool,
-    for_client: bool,
-    for_subscriber: bool,
-    for_anonymous: bool,
-) -> bool:
-    if for_subscriber and is_subscriber:
+def _is_granted(caller: Caller, topic: TopicName, grants: Grants, *, is_subscriber: bool) -> bool:
+    if grants.subscriber and is_subscriber:
         return True
     if topic.is_private or (topic.users is not None and caller.user not in topic.users):
         return False
-    return for_client and (not caller.is_anonymous or for_anonymous)
+    return grants.client and (not caller.is_anonymous or grants.anonymous)

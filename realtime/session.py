@@ -11,16 +11,13 @@ subscriptions; `disconnect()` and `tick()` await nothing.
 
 import logging
 import math
-from collections.abc import Awaitable, Callable
 from enum import Enum, auto
-from typing import Protocol
 
 from msgspec import Raw
 
-from realtime import hub
 from realtime.admission import Admission
 from realtime.caller import Caller
-from realtime.codec import Codec
+from realtime.connection import Connection
 from realtime.deadlines import Deadlines, earliest, is_due
 from realtime.errors import (
     CloseCode,
@@ -72,21 +69,6 @@ from realtime.topics.name import TopicName
 logger = logging.getLogger(__name__)
 
 PING = Reply()
-
-
-class Connection(hub.Connection, Protocol):
-    """What a session needs of its pump. `send` and `close` return at once and do nothing once closed."""
-
-    @property
-    def codec(self) -> Codec: ...
-
-    def send(self, reply: Reply) -> None:
-        """Goes out in order with what the hub writes."""
-
-    def close(self, code: CloseCode) -> None: ...
-
-    def submit(self, job: Callable[[], Awaitable[None]]) -> None:
-        """Runs `job` after the commands that are waiting now; its exceptions are logged."""
 
 
 class Phase(Enum):

@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from realtime.caller import Caller
 from realtime.errors import ConfigurationError
@@ -33,6 +33,14 @@ OVERRIDABLE = (
     "force_positioning",
 )
 HOOKS = ("can_subscribe", "can_publish", "on_publish", "on_subscribe", "on_unsubscribe")
+
+
+class Grants(NamedTuple):
+    """Whom the options let do one thing, where no hook decides."""
+
+    client: bool
+    subscriber: bool
+    anonymous: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +124,26 @@ class Namespace:
     @property
     def keeps_history(self) -> bool:
         return self.history_size > 0
+
+    @property
+    def publish_grants(self) -> Grants:
+        return Grants(
+            self.allow_publish_for_client, self.allow_publish_for_subscriber, self.allow_publish_for_anonymous
+        )
+
+    @property
+    def presence_grants(self) -> Grants:
+        return Grants(
+            self.allow_presence_for_client,
+            self.allow_presence_for_subscriber,
+            self.allow_presence_for_anonymous,
+        )
+
+    @property
+    def history_grants(self) -> Grants:
+        return Grants(
+            self.allow_history_for_client, self.allow_history_for_subscriber, self.allow_history_for_anonymous
+        )
 
     def matches(self, topic: TopicName) -> bool:
         """Whether `topic`'s key is one that `channel_regex` lets exist."""
