@@ -9,7 +9,19 @@ from msgspec import Raw, structs
 from consumers.frames import TEXT, frame
 from realtime.codec import Batch
 from realtime.errors import CloseCode, Disconnect
-from realtime.messages import ClientInfo, Command, Joined, Left, Publication, Push, Reply
+from realtime.messages import (
+    EMPTY,
+    ClientInfo,
+    Command,
+    Connected,
+    ConnectResult,
+    Joined,
+    Left,
+    Publication,
+    Push,
+    Reply,
+    SubscribeResult,
+)
 
 
 class JsonCodec:
@@ -37,12 +49,11 @@ class JsonCodec:
         if reply.push is not None:
             return self.encode_push(reply.push)
         if reply.subscribe is not None:
-            reply.subscribe.publications = self._publications(reply.subscribe.publications)
+            self._check_subscribe(reply.subscribe)
         elif reply.history is not None:
             reply.history.publications = self._publications(reply.history.publications)
         elif reply.connect is not None:
-            for result in reply.connect.subs.values():
-                result.publications = self._publications(result.publications)
+            self._check_connect(reply.connect)
         elif reply.presence is not None:
             members = reply.presence.presence
             reply.presence.presence = {client: self._info(info) for client, info in members.items()}
@@ -59,6 +70,10 @@ class JsonCodec:
             push.leave = Left(self._info(push.leave.info))
         elif push.message is not None:
             push.message.data = self._payload(push.message.data)
+        elif push.subscribe is not None:
+            push.subscribe.data = self._payload(push.subscribe.data)
+        elif push.connect is not None:
+            self._check_connect(push.connect)
         return self._encoder.encode(Reply(push=push))
 
     def join(self, messages: Sequence[bytes]) -> bytes:
@@ -68,6 +83,15 @@ class JsonCodec:
         return Batch(messages, b"".join([frame(message, TEXT) for message in messages]))
 
     # ── Payloads ──────────────────────────────────────────────────────────────────────────────
+
+    def _check_connect(self, result: ConnectResult | Connected) -> None:
+        result.data = self._payload(result.data)
+        for subscribed in result.subs.values():
+            self._check_subscribe(subscribed)
+
+    def _check_subscribe(self, result: SubscribeResult) -> None:
+        result.data = self._payload(result.data)
+        result.publications = self._publications(result.publications)
 
     def _publications(self, publications: list[Publication]) -> list[Publication]:
         return [self._publication(publication) for publication in publications]
@@ -88,7 +112,8 @@ class JsonCodec:
     def _payload(self, payload: Raw) -> Raw:
         """The payload itself where it is one line of JSON, as nearly always."""
         if not len(payload):
-            return payload
+            # Not any empty payload: only this one is left out.
+            return EMPTY
         data = bytes(payload)
         try:
             self._checker.decode(data)

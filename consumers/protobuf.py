@@ -75,6 +75,10 @@ NUMBERS: dict[type[Struct], dict[str, int]] = {
     m.SubRefreshResult: {"expires": 1, "ttl": 2},
     m.Unsubscribed: {"code": 2, "reason": 3},
     m.Subscribed: {"recoverable": 1, "epoch": 4, "offset": 5, "positioned": 6, "data": 7},
+    m.Connected: {
+        "client": 1, "version": 2, "data": 3, "subs": 4, "expires": 5, "ttl": 6, "ping": 7, "pong": 8,
+        "session": 9, "node": 10, "time": 11,
+    },
     m.ServerMessage: {"data": 1},
     m.Disconnected: {"code": 1, "reason": 2, "reconnect": 3},
     m.Refreshed: {"expires": 1, "ttl": 2},

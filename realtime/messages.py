@@ -250,6 +250,22 @@ class Subscribed(Struct, omit_defaults=True):
     data: Raw = EMPTY
 
 
+class Connected(Struct, omit_defaults=True):
+    """A ConnectResult for clients that cannot ask for one: unidirectional transports."""
+
+    client: str = ""
+    version: str = ""
+    data: Raw = EMPTY
+    subs: dict[str, SubscribeResult] = {}
+    expires: bool = False
+    ttl: int = 0
+    ping: int = 0
+    pong: bool = False
+    session: str = ""
+    node: str = ""
+    time: int = 0
+
+
 class ServerMessage(Struct, omit_defaults=True):
     """Data for one client, outside of any topic."""
 
@@ -280,7 +296,7 @@ class Push(Struct, omit_defaults=True):
     unsubscribe: Unsubscribed | None = None
     message: ServerMessage | None = None
     subscribe: Subscribed | None = None
-    connect: ConnectResult | None = None
+    connect: Connected | None = None
     disconnect: Disconnected | None = None
     refresh: Refreshed | None = None
 
