@@ -7,15 +7,14 @@ COMEBACK_MS = 30_000
 
 
 class ChatWindow:
-    """`problems` are the errors in the console and those that nobody caught."""
-
     def __init__(self, page: Page, *, url: str) -> None:
         self.page = page
-        self.problems: list[str] = []
         self._url = url
+        self._problems: list[str] = []
+        self._forgiven: list[str] = []
         page.on("console", self._note)
-        page.on("pageerror", lambda error: self.problems.append(str(error)))
-        page.on("dialog", lambda dialog: self.problems.append(f"dialog: {dialog.message}"))
+        page.on("pageerror", lambda error: self._problems.append(str(error)))
+        page.on("dialog", lambda dialog: self._problems.append(f"dialog: {dialog.message}"))
 
     def by_id(self, test_id: str) -> Locator:
         return self.page.get_by_test_id(test_id)
@@ -82,10 +81,15 @@ class ChatWindow:
 
     # ── What must not be ──────────────────────────────────────────────────────────────────────
 
+    @property
+    def problems(self) -> list[str]:
+        """Errors and warnings in the console, errors that nobody caught, and dialogs that opened."""
+        return [each for each in self._problems if not any(part in each for part in self._forgiven)]
+
     def forgive(self, *parts: str) -> None:
-        """Takes out the problems that have one of these texts in them: the test brought them about."""
-        self.problems = [each for each in self.problems if not any(part in each for part in parts)]
+        """A problem with one of these texts in it is none: the test brings it about."""
+        self._forgiven += parts
 
     def _note(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:
-            self.problems.append(f"console: {message.text}")
+            self._problems.append(f"console: {message.text}")

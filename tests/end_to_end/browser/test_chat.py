@@ -108,6 +108,7 @@ async def test_server_restarts_under_two_people(site: Site, open_window: OpenWin
     for window, name in ((alice, "alice"), (bob, "bob")):
         await window.enter(name)
         await mark_page_load(window)
+        window.forgive(*AWAY)
     await bob.write("half a sentence")
 
     site.server.stop()
@@ -133,7 +134,6 @@ async def test_server_restarts_under_two_people(site: Site, open_window: OpenWin
     for window in (alice, bob):
         await expect(window.by_id("member")).to_have_count(2)
         await expect_same_page_load(window)
-        window.forgive(*AWAY)
 
 
 async def test_server_is_killed_between_two_messages(site: Site, open_window: OpenWindow) -> None:
@@ -141,6 +141,7 @@ async def test_server_is_killed_between_two_messages(site: Site, open_window: Op
     for window, name in ((alice, "alice"), (bob, "bob")):
         await window.enter(name)
         await mark_page_load(window)
+        window.forgive(*AWAY)
 
     # The first of them is stored; where the others are when the server dies, nobody can tell.
     for number in range(8):
@@ -164,12 +165,13 @@ async def test_server_is_killed_between_two_messages(site: Site, open_window: Op
     assert [text for text in stored if text.startswith("Bob ")] == [f"Bob {n}" for n in range(8)]
     for window in (alice, bob):
         await expect_same_page_load(window)
-        window.forgive(*AWAY)
 
 
 async def test_wrong_password_is_explained_and_the_right_one_still_works(open_window: OpenWindow) -> None:
     window = await open_window()
     await window.open()
+    # Chromium reports every answer of 400 and above.
+    window.forgive("401 (Unauthorized)")
     await window.sign_in("alice", "not her password")
 
     await expect(window.by_id("sign-in-error")).to_have_text(
@@ -177,8 +179,6 @@ async def test_wrong_password_is_explained_and_the_right_one_still_works(open_wi
     )
     await expect(window.by_id("sign-in-password")).to_have_value("")
     await expect(window.by_id("sign-in-password")).to_be_focused()
-    # Chromium reports every answer of 400 and above.
-    window.forgive("401 (Unauthorized)")
 
     await window.sign_in("alice", "alice-demo")
     await window.choose_room("lobby")
