@@ -1,5 +1,7 @@
 """The ASGI application that every server runs: HTTP to Django, WebSocket to the consumers."""
 
+import asyncio
+import atexit
 import os
 from typing import Any
 
@@ -17,6 +19,9 @@ from project.body_limit import BodyLimit  # noqa: E402
 from project.settings.environment import MAX_BODY_BYTES  # noqa: E402
 from realtime.runtime import get_runtime  # noqa: E402
 
+# They only clean up; nobody waits for an answer any more.
+ORPHANS_TIMEOUT_SECONDS = 5
+
 
 async def live(scope: dict[str, Any], receive: Any, send: Any) -> None:
     """The lifespan protocol: the runtime stops with the server."""
@@ -29,9 +34,26 @@ async def live(scope: dict[str, Any], receive: Any, send: Any) -> None:
 class Application(ProtocolTypeRouter):
     """Starts the runtime with the first call, whatever it is: daphne knows no lifespan."""
 
+    _loop: asyncio.AbstractEventLoop | None = None
+
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self._loop = asyncio.get_running_loop()
         get_runtime().start()
         await super().__call__(scope, receive, send)
+
+    def end_orphans(self) -> None:
+        """Ends the tasks that daphne leaves pending when it exits with a WebSocket open.
+
+        Otherwise the interpreter closes them while it takes itself apart, and crashes (CPython 3.11).
+        """
+        loop = self._loop
+        if loop is None or loop.is_closed() or loop.is_running():
+            return
+        orphans = asyncio.all_tasks(loop)
+        for task in orphans:
+            task.cancel()
+        if orphans:
+            loop.run_until_complete(asyncio.wait(orphans, timeout=ORPHANS_TIMEOUT_SECONDS))
 
 
 application = Application(
@@ -41,3 +63,4 @@ application = Application(
         "lifespan": live,
     }
 )
+atexit.register(application.end_orphans)

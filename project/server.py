@@ -1,11 +1,13 @@
 """The engine of `manage.py serve`: uvicorn on uvloop, with our WebSocket protocol and a gentle stop."""
 
+import asyncio
 import contextlib
 import errno
 import gc
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import FrameType
 
 import uvicorn
 
@@ -69,6 +71,7 @@ class GentleServer(uvicorn.Server):
         super().__init__(config)
         self._runtime = runtime
         self._on_listening = on_listening
+        self._draining: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -77,8 +80,19 @@ class GentleServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if not self.force_exit:
-            await self._runtime.drain()
+            self._draining = asyncio.create_task(self._runtime.drain())
+            # Cancelled by a second Ctrl+C, below.
+            await asyncio.wait([self._draining])
         await super().shutdown(sockets)
+        if self.force_exit:
+            # uvicorn leaves it out, and then logs the application's surprise at being cancelled.
+            await self.lifespan.shutdown()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal handler: it runs in the middle of anything."""
+        super().handle_exit(sig, frame)
+        if self.force_exit and self._draining is not None:
+            self._draining.get_loop().call_soon_threadsafe(self._draining.cancel)
 
 
 def _relieve_garbage_collector() -> None:
