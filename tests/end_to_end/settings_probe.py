@@ -19,6 +19,8 @@ ANYBODY: dict[str, Any] = {
 REALTIME["NAMESPACES"] = {
     # A log that every subscriber recovers from.
     "news": {**LOG, **ANYBODY, "force_recovery": True},
+    # The same, and it keeps more than any test publishes.
+    "long": {**LOG, **ANYBODY, "history_size": 100_000, "force_recovery": True},
     # The same, but it soon forgets.
     "short": {**LOG, **ANYBODY, "history_size": 2, "force_recovery": True},
     # Recovery that needs the newest alone.
