@@ -7,9 +7,6 @@ from tests.end_to_end.browser.conftest import OpenWindow, Site
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-# Django's admin names no icon, so that browsers look for one.
-NO_ICON = "404 (Not Found)"
-
 
 async def test_administrator_finds_rooms_and_messages(site: Site, open_window: OpenWindow) -> None:
     bob = await open_window()
@@ -18,7 +15,6 @@ async def test_administrator_finds_rooms_and_messages(site: Site, open_window: O
     await expect(bob.message("Written in the chat a moment ago")).to_have_attribute("data-state", "sent")
 
     admin = await open_window()
-    admin.forgive(NO_ICON)
     page = admin.page
     await page.goto(f"{site.server.http}/admin/")
     await page.get_by_label("Username:").fill("admin")
@@ -38,7 +34,6 @@ async def test_administrator_finds_rooms_and_messages(site: Site, open_window: O
 async def test_admin_is_closed_to_people_without_the_right(site: Site, open_window: OpenWindow) -> None:
     alice = await open_window()
     await alice.enter("alice")
-    alice.forgive(NO_ICON)
 
     await alice.page.goto(f"{site.server.http}/admin/chat/message/")
 
