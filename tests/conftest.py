@@ -15,18 +15,28 @@ def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> d
 
 
 @pytest.fixture
-def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    """start_server(kind="serve", settings=…, env=…): a real server on a free port, stopped after the test."""
+def make_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """make_server(kind="serve", settings=…, env=…): a real server on a free port; the test starts it."""
     servers: list[Server] = []
 
-    def start(kind: str = "serve", **options: Any) -> Server:
+    def make(kind: str = "serve", **options: Any) -> Server:
         server = Server(kind, log=tmp_path / f"server-{len(servers)}.log", **options)  # type: ignore[arg-type]
         servers.append(server)
-        return server.start()
+        return server
 
-    yield start
+    yield make
     for server in servers:
         server.stop()
+
+
+@pytest.fixture
+def start_server(make_server: Callable[..., Server]) -> Callable[..., Server]:
+    """The same, started: it is ready when the call returns, and is stopped after the test."""
+
+    def start(kind: str = "serve", **options: Any) -> Server:
+        return make_server(kind, **options).start()
+
+    return start
 
 
 @pytest.fixture(scope="session")
