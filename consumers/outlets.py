@@ -98,7 +98,9 @@ class DirectOutlet:
             self._put(batch.frames)
         elif not self._is_closed:
             # One write for both: each costs a system call.
-            self._put(self._take_messages() + batch.frames)
+            replies = self._take_messages()
+            self._put(replies + batch.frames)
+            self._allow(replies)
             self._settle()
             if self._is_paused:
                 self._watch()
@@ -148,6 +150,7 @@ class DirectOutlet:
         frames = self._take_messages()
         if frames:
             self._put(frames)
+            self._allow(frames)
         self._settle()
 
     def _take_messages(self) -> bytes:
@@ -155,10 +158,12 @@ class DirectOutlet:
         if not self._messages:
             return b""
         messages, self._messages = self._messages, []
-        frame = self._codec.batch([self._codec.join(messages)]).frames
+        return self._codec.batch([self._codec.join(messages)]).frames
+
+    def _allow(self, replies: bytes) -> None:
+        # Asked after the write, since that itself may be what pauses.
         if self._is_paused:
-            self._allowance += len(frame)
-        return frame
+            self._allowance += len(replies)
 
     def _settle(self) -> None:
         self._is_direct = not (self._is_closed or self._is_paused or self._messages)
@@ -241,6 +246,8 @@ class QueuedOutlet:
         if not self._is_closed:
             self._append(_Waiting([message]))
             self._allowance += len(message)
+            # Newer batches wait behind it: it may be what begins their subscription anew.
+            self._latest.clear()
 
     def write(self, batch: Batch) -> None:
         if not self._is_closed:
@@ -327,8 +334,8 @@ class QueuedOutlet:
         size = 0
         while self._queue and (not messages or size + self._queue[0].size <= CHUNK_BYTES):
             waiting = self._queue.popleft()
-            if waiting.latest_of is not None:
-                self._latest.pop(waiting.latest_of, None)
+            if waiting.latest_of is not None and self._latest.get(waiting.latest_of) is waiting:
+                del self._latest[waiting.latest_of]
             messages += waiting.messages
             size += waiting.size
         self._queued_bytes -= size
