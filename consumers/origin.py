@@ -1,9 +1,9 @@
 """Refuses pages of foreign origins before the upgrade. Not authentication: that is the token's."""
 
 from typing import Any
-from urllib.parse import ParseResult
+from urllib.parse import ParseResult, urlparse
 
-from channels.security.websocket import OriginValidator
+from channels.security.websocket import OriginValidator, WebsocketDenier
 
 
 class OriginGuard(OriginValidator):
@@ -15,7 +15,11 @@ class OriginGuard(OriginValidator):
 
     def __call__(self, scope: Any, receive: Any, send: Any) -> Any:
         # Not async: a frame that only waits for the next one would live as long as the connection.
-        application: Any = self.application if _comes_from_its_host(scope) else super().__call__
+        application: Any = super().__call__
+        if _comes_from_its_host(scope):
+            application = self.application
+        elif not _is_readable(_origin_of(scope)):
+            application = WebsocketDenier()
         return application(scope, receive, send)
 
     def valid_origin(self, parsed_origin: ParseResult | None) -> bool:
@@ -23,7 +27,21 @@ class OriginGuard(OriginValidator):
 
 
 def _comes_from_its_host(scope: dict[str, Any]) -> bool:
-    headers = dict(scope.get("headers", ()))
     # `https://Example.com:8443` → `example.com:8443`
-    host_of_origin = headers.get(b"origin", b"").partition(b"://")[2].lower()
-    return b"origin" in headers and host_of_origin == headers.get(b"host", b"").lower()
+    host_of_origin = _origin_of(scope).partition("://")[2].lower()
+    host: bytes = dict(scope.get("headers", ())).get(b"host", b"")
+    return host_of_origin != "" and host_of_origin == host.decode("latin-1").lower()
+
+
+def _is_readable(origin: str) -> bool:
+    """No browser sends `https://[` or a port of nine digits; Channels' validator would raise on it."""
+    try:
+        urlparse(origin).port  # noqa: B018  # Reading it checks it.
+    except ValueError:
+        return False
+    return True
+
+
+def _origin_of(scope: dict[str, Any]) -> str:
+    origin: bytes = dict(scope.get("headers", ())).get(b"origin", b"")
+    return origin.decode("latin-1")
