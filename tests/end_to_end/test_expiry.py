@@ -6,6 +6,7 @@ import pytest
 from centrifuge import Client, ConnectingContext, SubscribingContext, UnauthorizedError
 from centrifuge.handlers import ClientEventHandler, SubscriptionEventHandler
 
+from tests.end_to_end.sdk import end
 from tests.servers import EACH_KIND, Server
 from tests.tokens import sign
 from tests.waiting import until
@@ -63,7 +64,7 @@ async def test_tokens_that_are_renewed_keep_connection_and_subscription(
 
     assert len(transitions.connecting) == 1
     assert len(transitions.subscribing) == 1
-    await client.disconnect()
+    await end(client)
 
 
 async def test_a_client_that_gets_no_new_token_is_let_go(server: Server) -> None:
@@ -83,3 +84,4 @@ async def test_a_client_that_gets_no_new_token_is_let_go(server: Server) -> None
 
     await until(lambda: client.state.value == "disconnected")
     assert len(transitions.connecting) == 1
+    await end(client)

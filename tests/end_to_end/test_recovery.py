@@ -12,6 +12,7 @@ from centrifuge.handlers import SubscriptionEventHandler
 
 from tests.end_to_end.faults import Faults
 from tests.end_to_end.proxy import CuttingProxy
+from tests.end_to_end.sdk import end
 from tests.servers import Server
 from tests.tokens import sign
 from tests.waiting import until
@@ -80,7 +81,7 @@ async def test_fifty_sdk_clients_survive_cuts_while_messages_flow(
         followers = [Follower(proxy.ws, "long:cut", use_protobuf=index % 2 == 1) for index in range(CLIENTS)]
         for follower in followers:
             await follower.start()
-            stack.push_async_callback(follower.client.disconnect)
+            stack.push_async_callback(end, follower.client)
         # Whoever subscribes for the first time sees what comes from then on.
         async with asyncio.timeout(60):
             for follower in followers:
