@@ -109,7 +109,15 @@ class RawClient:
 @asynccontextmanager
 async def raw_client(url: str, **options: Any) -> AsyncIterator[RawClient]:
     """`options` are those of websockets' `connect`: `origin`, `subprotocols`, `sock` …"""
-    options = {"compression": None, "ping_interval": None, "proxy": None, "max_size": None, **options}
+    options = {
+        "compression": None,
+        "ping_interval": None,
+        "proxy": None,
+        "max_size": None,
+        # Reads ahead without an end; else a close would wait behind messages that no test reads.
+        "max_queue": None,
+        **options,
+    }
     async with connect(url, **options) as connection:
         yield RawClient(connection)
 
