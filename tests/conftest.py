@@ -52,5 +52,8 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable
         return servers[key]
 
     yield get
+    # All at once: each takes a moment.
+    for server in servers.values():
+        server.terminate()
     for server in servers.values():
         server.stop()

@@ -125,6 +125,11 @@ class Server:
         assert self._process is not None, "start() first"
         return self._process.wait(STOP_TIMEOUT_SECONDS)
 
+    def terminate(self) -> None:
+        """Tells it to stop, and does not wait."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+
     def stop(self) -> None:
         """As an operator would: SIGTERM, and no more patience than STOP_TIMEOUT_SECONDS."""
         if self._process is None:
