@@ -80,6 +80,25 @@ async def test_text_that_is_not_utf_8_closes(server: Server) -> None:
     assert closed.code == (1007 if server.kind == "serve" else None)
 
 
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pytest.param(b"\xc1\x80\0\0\0\0", id="compressed"),
+        pytest.param(b"\x81\x02{}", id="without a mask"),
+        pytest.param(b"\x83\x80\0\0\0\0", id="of an unknown kind"),
+        pytest.param(b"\x80\x80\0\0\0\0", id="that goes on with nothing"),
+    ],
+)
+async def test_a_frame_that_breaks_the_websocket_protocol_closes(server: Server, frame: bytes) -> None:
+    async with connected_client(server.ws) as client:
+        client.connection.transport.write(frame)
+
+        closed = await client.receive_close()
+
+    # RFC 6455, section 7.4.1. daphne drops the socket.
+    assert closed.code == (1002 if server.kind == "serve" else None)
+
+
 async def test_a_binary_message_is_read_as_json_too(server: Server) -> None:
     async with connected_client(server.ws) as client:
         await client.connection.send(b'{"id": 99, "rpc": {"method": "probe.echo", "data": 1}}')
