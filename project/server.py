@@ -67,10 +67,18 @@ class GentleServer(uvicorn.Server):
     balancers have seen that this process is going. A second Ctrl+C ends it at once.
     """
 
-    def __init__(self, config: uvicorn.Config, *, runtime: Runtime, on_listening: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        *,
+        runtime: Runtime,
+        on_listening: Callable[[], None],
+        on_stopping: Callable[[int], None],
+    ) -> None:
         super().__init__(config)
         self._runtime = runtime
         self._on_listening = on_listening
+        self._on_stopping = on_stopping
         self._draining: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -80,6 +88,7 @@ class GentleServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if not self.force_exit:
+            self._on_stopping(len(self._runtime.sessions))
             self._draining = asyncio.create_task(self._runtime.drain())
             # Cancelled by a second Ctrl+C, below.
             await asyncio.wait([self._draining])
@@ -106,8 +115,18 @@ def _relieve_garbage_collector() -> None:
     gc.set_threshold(100_000, 20, 100)
 
 
-def serve(address: Address, runtime: Runtime, *, on_listening: Callable[[Address], None]) -> None:
-    """Serves until SIGTERM or Ctrl+C; calls `on_listening` once clients can connect. Raises CannotListen."""
+def serve(
+    address: Address,
+    runtime: Runtime,
+    *,
+    on_listening: Callable[[Address], None],
+    on_stopping: Callable[[int], None],
+) -> None:
+    """Serves until SIGTERM or Ctrl+C. Raises CannotListen.
+
+    Calls `on_listening` once clients can connect, and `on_stopping` with the number of connections
+    that are still to be closed.
+    """
     listener = address.listen()
     config = uvicorn.Config(
         "project.asgi:application",
@@ -130,7 +149,12 @@ def serve(address: Address, runtime: Runtime, *, on_listening: Callable[[Address
         # Clients come back all at once after a deploy.
         backlog=4096,
     )
-    server = GentleServer(config, runtime=runtime, on_listening=lambda: on_listening(Address.of(listener)))
+    server = GentleServer(
+        config,
+        runtime=runtime,
+        on_listening=lambda: on_listening(Address.of(listener)),
+        on_stopping=on_stopping,
+    )
     # uvicorn stops gently at Ctrl+C and then raises it once more for whoever started it.
     with contextlib.suppress(KeyboardInterrupt):
         server.run(sockets=[listener])

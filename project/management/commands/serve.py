@@ -30,13 +30,21 @@ class Command(BaseCommand):
         try:
             runtime = get_runtime()
             self.check()
-            serve(address, runtime, on_listening=self._say_ready)
+            serve(address, runtime, on_listening=self._say_ready, on_stopping=self._say_stopping)
         except (CannotListen, ConfigurationError) as error:
             raise CommandError(str(error)) from None
 
     def _say_ready(self, address: Address) -> None:
         self.stdout.write(f"Switchboard serves {address.url}  (Ctrl+C stops it)")
         self.stdout.flush()
+
+    def _say_stopping(self, connections: int) -> None:
+        # Without any, the server is gone before this could be read.
+        if connections:
+            self.stdout.write(
+                f"Stopping: {connections} open, told to come back one by one. Ctrl+C again stops at once."
+            )
+            self.stdout.flush()
 
 
 def _default_port() -> int:
