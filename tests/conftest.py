@@ -20,7 +20,7 @@ def make_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     servers: list[Server] = []
 
     def make(kind: str = "serve", **options: Any) -> Server:
-        server = Server(kind, log=tmp_path / f"server-{len(servers)}.log", **options)  # type: ignore[arg-type]
+        server = Server(kind, log=tmp_path / f"server-{len(servers)}.log", **options)  # type: ignore[arg-type]  # Any text.
         servers.append(server)
         return server
 
@@ -48,7 +48,7 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable
         key = repr((kind, options))
         if key not in servers:
             log = tmp_path_factory.mktemp("server") / "server.log"
-            servers[key] = Server(kind, log=log, **options).start()  # type: ignore[arg-type]
+            servers[key] = Server(kind, log=log, **options).start()  # type: ignore[arg-type]  # Any text.
         return servers[key]
 
     yield get

@@ -85,10 +85,6 @@ class FakeConnection:
     def pushes(self) -> list[Push]:
         return [reply.push for reply in self.received if reply.push is not None]
 
-    @property
-    def waiting_jobs(self) -> int:
-        return len(self._jobs)
-
     async def run_jobs(self) -> None:
         """Runs what was submitted, one after the other, and what that submits."""
         while self._jobs:

@@ -62,21 +62,26 @@ def test_a_module_outside_of_the_project_may_add_namespaces(tmp_path: Path) -> N
     assert settings["DEBUG"] is True
 
 
+def check_my_settings(folder: Path) -> "subprocess.CompletedProcess[str]":
+    """`manage.py check` with the module my_settings in `folder`."""
+    return subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(folder), "DJANGO_SETTINGS_MODULE": "my_settings"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
 def test_a_module_outside_of_the_project_may_replace_everything(tmp_path: Path) -> None:
     (tmp_path / "my_settings.py").write_text(
         "from project.settings.dev import *\n"
         "REALTIME = {'TOKEN_HMAC_SECRET': 'secret', 'NAMESPACES': {'': {'presence': True}}}\n"
     )
 
-    done = subprocess.run(
-        [sys.executable, "manage.py", "check"],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(tmp_path), "DJANGO_SETTINGS_MODULE": "my_settings"},
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    done = check_my_settings(tmp_path)
 
     assert done.returncode == 0, done.stderr
 
@@ -87,15 +92,7 @@ def test_a_module_outside_of_the_project_with_a_bad_option_is_refused(tmp_path: 
         "REALTIME = {**REALTIME, 'NAMESPACES': {'news': {'histroy_size': 10}}}\n"
     )
 
-    done = subprocess.run(
-        [sys.executable, "manage.py", "check"],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(tmp_path), "DJANGO_SETTINGS_MODULE": "my_settings"},
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    done = check_my_settings(tmp_path)
 
     assert done.returncode == 1
     assert "did you mean 'history_size'?" in done.stderr

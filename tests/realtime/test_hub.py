@@ -55,7 +55,7 @@ class Stage:
         self.codec = TransparentCodec()
 
     def subscriber(self, **options: bool) -> FakeSubscriber:
-        return FakeSubscriber(self.codec, **options)  # type: ignore[arg-type]
+        return FakeSubscriber(self.codec, **options)  # type: ignore[arg-type]  # Flags.
 
     async def live(self, position: Position = NOWHERE, **options: bool) -> FakeSubscriber:
         subscriber = self.subscriber(**options)

@@ -53,14 +53,14 @@ def test_a_number_that_is_none_is_refused(option: str, value: Any) -> None:
 
 
 def test_a_history_of_a_part_of_a_publication_is_refused() -> None:
-    text = refusal_of(lambda: Namespace(name="chat", history_size=1.5, history_ttl=60))  # type: ignore[arg-type]
+    text = refusal_of(lambda: Namespace(name="chat", history_size=1.5, history_ttl=60))  # type: ignore[arg-type]  # Wrong on purpose.
 
     assert "history_size is 1.5, expected a whole number." in text
 
 
 @pytest.mark.parametrize("hook", HOOKS)
 def test_a_hook_that_cannot_be_called_is_refused(hook: str) -> None:
-    text = refusal_of(lambda: Namespace(name="chat", **{hook: "project.rules.check"}))  # type: ignore[arg-type]
+    text = refusal_of(lambda: Namespace(name="chat", **{hook: "project.rules.check"}))  # type: ignore[arg-type]  # Wrong on purpose.
 
     assert f"{hook} is 'project.rules.check', expected a function (or None)." in text
 
