@@ -2,7 +2,7 @@
 // returns the focus to where it was.
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef } from "preact/hooks";
+import { useId, useLayoutEffect, useRef } from "preact/hooks";
 
 import { CloseIcon } from "./icons";
 
@@ -19,7 +19,8 @@ export function Dialog({ title, place, onClose, children }: DialogProps) {
   const ref = useRef<HTMLDialogElement>(null);
   const titleId = useId();
 
-  useEffect(() => {
+  // Before the next key is pressed: a layout effect runs with the rendering, an effect after the paint.
+  useLayoutEffect(() => {
     const dialog = ref.current;
     dialog?.showModal();
     return () => dialog?.close();

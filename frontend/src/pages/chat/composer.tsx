@@ -1,7 +1,7 @@
 // The composer: where a message is written. Enter sends, Shift+Enter begins a new line.
 
 import { useSignal } from "@preact/signals";
-import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 
 import { countCharacters, maxMessageCharacters } from "../../client/message";
 import { isTouch } from "../../environment";
@@ -21,7 +21,7 @@ export function Composer({ conversation }: { conversation: Conversation }) {
   const left = maxMessageCharacters - countCharacters(text.value.trim());
   const canSend = text.value.trim() !== "" && left >= 0;
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     // On a phone this would open the keyboard over the messages.
     if (!isTouch.value) inputRef.current?.focus();
     return () => conversation.stoppedTyping();

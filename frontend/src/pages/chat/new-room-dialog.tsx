@@ -1,7 +1,7 @@
 // The dialog that makes a room.
 
 import { useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 
 import { ApiError } from "../../client/http";
 import { countCharacters } from "../../client/message";
@@ -20,7 +20,7 @@ export function NewRoomDialog({ onClose }: { onClose: () => void }) {
   const isBusy = useSignal(false);
   const nameRef = useRef<HTMLInputElement>(null);
 
-  useEffect(() => nameRef.current?.focus(), []);
+  useLayoutEffect(() => nameRef.current?.focus(), []);
 
   const submit = async (): Promise<void> => {
     if (isBusy.value) return;

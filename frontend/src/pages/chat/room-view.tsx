@@ -1,6 +1,6 @@
 // The open room: its head, messages, typing line and composer.
 
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 
 import { isTouch, width } from "../../environment";
 import { BackIcon, PeopleIcon } from "../../parts/icons";
@@ -25,7 +25,7 @@ export function RoomView({ conversation, onShowMembers }: RoomViewProps) {
   const room = chat.directory.rooms.value.find((known) => known.slug === slug) ?? conversation.room;
   const titleRef = useRef<HTMLHeadingElement>(null);
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     // Elsewhere the composer takes the focus.
     if (isTouch.value) titleRef.current?.focus({ preventScroll: true });
   }, [slug]);

@@ -1,7 +1,7 @@
 // The sign-in page: a Django account's user name and password.
 
 import { useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 
 import { ApiError } from "../../client/http";
 import { Field } from "../../parts/field";
@@ -31,7 +31,7 @@ export function SignInPage({ notice, signIn }: SignInPageProps) {
   const usernameRef = useRef<HTMLInputElement>(null);
   const passwordRef = useRef<HTMLInputElement>(null);
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     document.title = "Sign in · Switchboard";
     usernameRef.current?.focus();
   }, []);
