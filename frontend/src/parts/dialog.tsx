@@ -35,8 +35,11 @@ export function Dialog({ title, place, onClose, children }: DialogProps) {
         event.preventDefault();
         onClose();
       }}
-      // Browsers close it themselves when Escape is pressed twice.
-      onClose={onClose}
+      // Browsers close it themselves when Escape is pressed twice. The event comes late: that of a
+      // dialog which is gone must not close one that was opened since.
+      onClose={() => {
+        if (ref.current !== null) onClose();
+      }}
       onClick={(event) => {
         // The backdrop counts as the dialog itself; what is inside is inside .dialog-body.
         if (event.target === event.currentTarget) onClose();
