@@ -2,6 +2,7 @@
 
     RealtimeError
     ├── CommandError        one command failed; the connection lives on
+    │   └── LayerUnavailable    the topic layer is away; the same command will succeed later
     ├── Disconnect          the connection ends
     └── ConfigurationError  the project's settings are at fault; the server does not start
 
@@ -109,6 +110,13 @@ class CommandError(RealtimeError):
         self.code = code
         # For the server's log only: it may name what a stranger must not learn.
         self.detail = detail
+
+
+class LayerUnavailable(CommandError):
+    """The topic layer cannot be reached now. Nobody's fault here; clients get the temporary error 100."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(ErrorCode.INTERNAL, detail)
 
 
 class Disconnect(RealtimeError):

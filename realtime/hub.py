@@ -15,7 +15,7 @@ all before it, so that recovery would skip what it missed.
 import logging
 from asyncio import Lock
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, Protocol
 
 from realtime.codec import Batch, Codec
@@ -299,6 +299,9 @@ class Hub:
             route.is_dirty = True
             self._dirty.append(route)
             self._wake()
+
+    def doubt(self, topics: Iterable[str]) -> None:
+        """Called by the layer; see Receiver."""
 
     def _follow(self, route: _Route, publication: Publication, epoch: str) -> bool:
         """Moves the route's position on. False: the publication was here before."""

@@ -4,6 +4,7 @@ A topic layer is a Channels channel layer too (`group_add`, `group_send`, `send`
 is written here is what it can do besides: keep each topic's log and reach every process' hub.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -46,6 +47,12 @@ class Receiver(Protocol):
     def receive(self, topic: str, event: Event, epoch: str) -> None:
         """`epoch` is that of the log a publication stands in, "" where the topic has none."""
 
+    def doubt(self, topics: Iterable[str]) -> None:
+        """Events of these topics may have passed this process by: look at their logs.
+
+        Called when the connection to the layer has come back, after the topics are subscribed again.
+        """
+
 
 class TopicLayer(Protocol):
     """Order: the events of one topic reach every receiver in the order in which they were published.
@@ -53,7 +60,18 @@ class TopicLayer(Protocol):
     Atomicity: appending to the log, taking the next offset and broadcasting are one step per topic.
     Loss: a publication that `publish` returned a position for is in the log, and every process that
     is subscribed gets it or can see from the next offset that it did not.
+    Absence: while the layer cannot be reached, `publish`, `broadcast`, `history`, `remove_history`
+    and `subscribe` raise LayerUnavailable (a temporary error) within seconds; `unsubscribe` never
+    does. A `publish` that raised may have happened all the same: repeat it with an idempotency key.
     """
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether it reaches other processes."""
+
+    @property
+    def is_available(self) -> bool:
+        """Whether it can be reached now, as far as this process knows."""
 
     def attach(self, receiver: Receiver) -> None:
         """Names the receiver of this process. Called once, before any subscribe."""

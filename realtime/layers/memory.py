@@ -48,6 +48,9 @@ class MemoryTopicLayer(InMemoryChannelLayer):
 
     # ── TopicLayer ────────────────────────────────────────────────────────────────────────────
 
+    is_shared = False
+    is_available = True
+
     def attach(self, receiver: Receiver) -> None:
         self._receiver = receiver
 

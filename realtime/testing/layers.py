@@ -10,7 +10,7 @@ does *not* come is shown by what comes after it, since the events of a topic com
 # ruff: noqa: S101  # It is a test suite, shipped for whoever writes a layer.
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any, Protocol
 
 import pytest
@@ -51,11 +51,15 @@ class EventRecorder:
 
     def __init__(self) -> None:
         self.received: list[tuple[str, Event, str]] = []
+        self.doubted: set[str] = set()
         self._news = asyncio.Event()
 
     def receive(self, topic: str, event: Event, epoch: str) -> None:
         self.received.append((topic, event, epoch))
         self._news.set()
+
+    def doubt(self, topics: Iterable[str]) -> None:
+        self.doubted.update(topics)
 
     async def fetch(self, count: int) -> list[tuple[str, Event, str]]:
         """Waits until `count` events came; gives all there are."""

@@ -23,6 +23,14 @@ class WrappedLayer:
     async def _call(self, name: str, work: Callable[[], Awaitable[T]]) -> T:
         raise NotImplementedError
 
+    @property
+    def is_shared(self) -> bool:
+        return self._inner.is_shared
+
+    @property
+    def is_available(self) -> bool:
+        return self._inner.is_available
+
     def attach(self, receiver: Receiver) -> None:
         self._inner.attach(receiver)
 
