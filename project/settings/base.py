@@ -1,5 +1,6 @@
 """What all environments share. It is not usable alone: start from dev, prod or test."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,19 @@ TEMPLATES = [
 # The engine checks these and holds the defaults. Namespaces that no feature brings go under
 # "NAMESPACES", in a settings module of your own.
 REALTIME: dict[str, Any] = environment.read_realtime()
-CHANNEL_LAYERS: dict[str, Any] = {"default": {"BACKEND": "realtime.layers.memory.MemoryTopicLayer"}}
+
+
+def channel_layer(redis_urls: Sequence[str]) -> dict[str, Any]:
+    """The entry of CHANNEL_LAYERS: Redis where it has a URL, else the memory of one process."""
+    if not redis_urls:
+        return {"BACKEND": "realtime.layers.memory.MemoryTopicLayer"}
+    return {
+        "BACKEND": "realtime.layers.redis.RedisTopicLayer",
+        "CONFIG": {"hosts": list(redis_urls), "prefix": environment.REDIS_PREFIX.read()},
+    }
+
+
+CHANNEL_LAYERS: dict[str, Any] = {"default": channel_layer(environment.REDIS_URL.read())}
 
 # --- The database -------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -113,18 +114,49 @@ def _parse_long_secret(text: str) -> str:
     return text
 
 
+def _parse_redis_urls(text: str) -> tuple[str, ...]:
+    """As redis-py reads them, but without its leniency: it takes what it cannot read for its defaults."""
+    urls = _parse_list(text)
+    for url in urls:
+        parts = urlsplit(url)
+        # A character of the password that has a meaning in URLs ends up here, too: as a port that
+        # is no number, or, with a comma, as a second URL that has no scheme.
+        match parts.scheme:
+            case "redis" | "rediss":
+                database = parts.path.removeprefix("/")
+                # Asking for the port is what raises ValueError.
+                is_whole = parts.port != 0 and (not database or database.isdecimal()) and not parts.fragment
+            case "unix":
+                is_whole = parts.path.startswith("/") and not parts.fragment
+            case _:
+                is_whole = False
+        if not is_whole:
+            raise ValueError
+    return urls
+
+
 TEXT = Kind("text", str, "a text")
 SECRET = Kind("secret", _parse_long_secret, "a random text of at least 32 characters", is_secret=True)
 BOOLEAN = Kind("on/off", _parse_boolean, "on or off")
 WHOLE = Kind("number", int, "a whole number")
 SECONDS = Kind("seconds", _parse_number, "a number of seconds")
 LIST = Kind("list", _parse_list, "a list separated by commas")
+REDIS_URLS = Kind(
+    "URLs",
+    _parse_redis_urls,
+    "a URL such as redis://:password@host:6379/0, or several separated by commas "
+    "(rediss:// and unix:// too; in a password write , / # ? as %2C %2F %23 %3F)",
+    is_secret=True,
+)
 LEVEL = Kind("level", _parse_log_level, "one of DEBUG, INFO, WARNING, ERROR, CRITICAL")
 
 _NONE: tuple[str, ...] = ()
 
 HOST = Variable("HOST", TEXT, "127.0.0.1", "Address that `make run` serves on.")
 PORT = Variable("PORT", WHOLE, 8000, "Port that `make run` serves on.")
+WORKERS = Variable(
+    "WORKERS", WHOLE, 1, "Processes that `make run` serves with; more than one need `REDIS_URL`."
+)
 SECRET_KEY = Variable(
     "SECRET_KEY", SECRET, "", "Signs Django's sessions. Required in production.", "a fixed one in development"
 )
@@ -150,6 +182,17 @@ DATABASE_URL = Variable(
 )
 DATABASE_POOL_SIZE = Variable(
     "DATABASE_POOL_SIZE", WHOLE, 10, "Most PostgreSQL connections that one process holds."
+)
+REDIS_URL = Variable(
+    "REDIS_URL",
+    REDIS_URLS,
+    _NONE,
+    "Redis or Valkey for several processes, such as `redis://:password@host:6379/0`; "
+    "several, separated by commas, share the topics among them.",
+    "the memory of one process",
+)
+REDIS_PREFIX = Variable(
+    "REDIS_PREFIX", TEXT, "switchboard", "What the names of all keys and channels in Redis begin with."
 )
 MAX_BODY_BYTES = Variable("MAX_BODY_BYTES", WHOLE, 1_048_576, "Largest body of an HTTP request.")
 TRUST_PROXY_HEADERS = Variable(
@@ -242,11 +285,14 @@ REALTIME: tuple[Variable[Any], ...] = (
 VARIABLES: tuple[Variable[Any], ...] = (
     HOST,
     PORT,
+    WORKERS,
     SECRET_KEY,
     ALLOWED_HOSTS,
     CSRF_TRUSTED_ORIGINS,
     DATABASE_URL,
     DATABASE_POOL_SIZE,
+    REDIS_URL,
+    REDIS_PREFIX,
     MAX_BODY_BYTES,
     TRUST_PROXY_HEADERS,
     HTTPS_ONLY,

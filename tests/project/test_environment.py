@@ -22,6 +22,14 @@ ROOT = Path(__file__).resolve().parents[2]
         (environment.HTTPS_ONLY, "TRUE", True),
         (environment.PORT, " 8001 ", 8001),
         (environment.ALLOWED_HOSTS, "a.example, b.example ,", ("a.example", "b.example")),
+        (environment.REDIS_URL, "redis://a:6379/0", ("redis://a:6379/0",)),
+        (
+            environment.REDIS_URL,
+            "redis://u:p%2C@a, rediss://b:6380/1?ssl_ca_certs=/ca.pem,unix:///r.sock?db=2",
+            ("redis://u:p%2C@a", "rediss://b:6380/1?ssl_ca_certs=/ca.pem", "unix:///r.sock?db=2"),
+        ),
+        (environment.REDIS_URL, "redis://[::1]:6379", ("redis://[::1]:6379",)),
+        (environment.REDIS_URL, "", ()),
         (environment.LOG_LEVEL, "debug", "DEBUG"),
         (environment.LOG_LEVEL, "", "INFO"),
     ],
@@ -45,6 +53,30 @@ def test_a_bad_value_is_refused_in_one_line(variable: environment.Variable[Any],
 
     assert str(refused.value).startswith(f"{variable.name} is ")
     assert "Set it to" in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "hunter2.example:6379",
+        "http://:hunter2@host",
+        "redis://:hunter2@host:port",
+        "redis://:hunter2@host/name",
+        "redis://:hunt,er2@host",
+        "redis://:hunt/er2@host",
+        "redis://:hunt#er2@host",
+        "unix://hunter2",
+        "redis://:hunter2@[::1",
+    ],
+)
+def test_what_is_no_redis_url_is_refused_without_its_password(text: str) -> None:
+    with pytest.raises(BadEnvironment) as refused:
+        environment.REDIS_URL.read({"REDIS_URL": text})
+
+    assert str(refused.value).startswith("REDIS_URL is set to something, which is not a URL such as redis://")
+    assert "er2" not in str(refused.value)
+    assert refused.value.__suppress_context__
     assert "\n" not in str(refused.value)
 
 

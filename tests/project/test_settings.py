@@ -201,5 +201,26 @@ def test_postgresql_gets_a_pool() -> None:
     assert database["CONN_MAX_AGE"] == 0
 
 
+def test_without_redis_one_process_has_the_topics() -> None:
+    settings = read_settings(
+        "CHANNEL_LAYERS", env={"DJANGO_SETTINGS_MODULE": "project.settings.dev", "REDIS_URL": ""}
+    )
+
+    assert settings["CHANNEL_LAYERS"] == {"default": {"BACKEND": "realtime.layers.memory.MemoryTopicLayer"}}
+
+
+def test_redis_gets_the_topics_where_it_has_a_url() -> None:
+    env = {"REDIS_URL": "redis://a:6379/0,rediss://:secret@b", "REDIS_PREFIX": "mine"}
+
+    settings = read_settings("CHANNEL_LAYERS", env={"DJANGO_SETTINGS_MODULE": "project.settings.dev", **env})
+
+    assert settings["CHANNEL_LAYERS"] == {
+        "default": {
+            "BACKEND": "realtime.layers.redis.RedisTopicLayer",
+            "CONFIG": {"hosts": ["redis://a:6379/0", "rediss://:secret@b"], "prefix": "mine"},
+        }
+    }
+
+
 def test_runserver_finds_the_application() -> None:
     assert get_default_application() is application
