@@ -1,5 +1,7 @@
 """What every test gets: uvloop, as in production, and servers that are ended whatever happens."""
 
+import os
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -7,6 +9,7 @@ from typing import Any
 import pytest
 import uvloop
 
+from tests.redis_server import RedisServer
 from tests.servers import Server
 
 
@@ -57,3 +60,39 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable
         server.terminate()
     for server in servers.values():
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """One Redis for all tests that do it no harm; each uses its own `redis_prefix`."""
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_url(request: pytest.FixtureRequest) -> str:
+    """The server in REDIS_URL, or else `redis_server`: for tests that do it no harm."""
+    url = os.environ.get("REDIS_URL", "").split(",")[0].strip()
+    server: RedisServer | None = None if url else request.getfixturevalue("redis_server")
+    return url if server is None else server.url
+
+
+@pytest.fixture
+def redis_prefix() -> str:
+    """What the names of all keys and channels of this test begin with."""
+    return f"test-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def make_redis() -> Iterator[Callable[..., RedisServer]]:
+    """make_redis(is_durable=…): a server of the test's own, started; ended whatever happens to it."""
+    servers: list[RedisServer] = []
+
+    def make(**options: Any) -> RedisServer:
+        server = RedisServer(**options)
+        servers.append(server)
+        return server.start()
+
+    yield make
+    for server in servers:
+        server.remove()
