@@ -1,0 +1,1 @@
+"""What talks to Redis (or Valkey): connections that mend themselves, and scripts. It knows no topics."""

@@ -1,0 +1,41 @@
+"""The link for commands: what has an answer of its own."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from redis.asyncio import ConnectionPool
+from redis.exceptions import NoScriptError
+
+from realtime.redis.link import Argument, Callback, Link
+from realtime.redis.script import Script
+
+
+class CommandLink(Link):
+    """`on_up` is called each time the connection stands, the first time too."""
+
+    def __init__(self, pool: ConnectionPool, *, name: str, on_up: Callback) -> None:
+        super().__init__(pool, name=name)
+        self._on_up = on_up
+
+    async def call(self, *arguments: Argument) -> Any:
+        """The raw answer. Raises LayerUnavailable, and ResponseError where Redis refuses."""
+        return await self._request(*arguments)
+
+    async def run(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
+        """As call()."""
+        rest = (len(keys), *keys, *arguments)
+        try:
+            return await self._request("EVALSHA", script.digest, *rest, needs_identity=True)
+        except NoScriptError:
+            # A new server, or somebody flushed its scripts.
+            return await self._request("EVAL", script.source, *rest, needs_identity=True)
+
+    def _came_up(self) -> None:
+        self._on_up()
+
+    def _take(self, answer: Any) -> None:
+        self._answer_next(answer)
+
+    def _went_down(self) -> None:
+        # They may have been carried out, or not: whoever made them must not guess.
+        self._fail_sent("the connection to Redis was lost")

@@ -1,0 +1,39 @@
+"""Which server process is at the other end of a connection, and what a change of it may have cost."""
+
+from dataclasses import dataclass
+from typing import Self
+
+INFO_SECTIONS = ("server", "persistence", "replication")
+
+# What `master_replid2` says of a server that was never promoted from a replica.
+NEVER_PROMOTED = "0" * 40
+
+
+@dataclass(frozen=True, slots=True)
+class ServerIdentity:
+    """`run_id` is new with every start of a server process, so a failover changes it as well.
+
+    `is_durable`: what this server acknowledged survives the end of its process. So it is with an
+    append-only file; a snapshot may be minutes old, and a promoted replica may lack the newest writes.
+    """
+
+    run_id: str
+    is_durable: bool
+
+    @classmethod
+    def from_info(cls, *sections: bytes) -> Self:
+        """From the answers to INFO for each of INFO_SECTIONS."""
+        fields = dict(
+            line.split(":", 1)
+            for section in sections
+            for line in section.decode().splitlines()
+            if ":" in line
+        )
+        has_file = fields.get("aof_enabled") == "1"
+        was_promoted = fields.get("master_replid2", NEVER_PROMOTED) != NEVER_PROMOTED
+        return cls(run_id=fields.get("run_id", ""), is_durable=has_file and not was_promoted)
+
+    @property
+    def arguments(self) -> tuple[str, str]:
+        """The last two arguments of every script: see Script."""
+        return self.run_id, "1" if self.is_durable else "0"
