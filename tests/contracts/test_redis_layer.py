@@ -42,7 +42,7 @@ class TestRedisLayerWithSymmetricEncryption(RedisContract):
 class TestRedisLayerOverTwoShards(RedisContract):
     @pytest.fixture(autouse=True)
     def _use_two(self, make_redis: Callable[..., RedisServer]) -> None:
-        self.servers = [make_redis(), make_redis(password="secret")]  # noqa: S106  # Of a server of this test.
+        self.servers = [make_redis(), make_redis(password="secret")]  # Of a server of this test.
 
     def options(self) -> dict[str, Any]:
         return {"hosts": [server.url for server in self.servers]}
