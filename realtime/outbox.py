@@ -30,7 +30,7 @@ def publish_on_commit(topic: str, data: Any) -> None:
 
 def _publish(topic: str, payload: bytes) -> None:
     try:
-        get_runtime().publish_from_thread(topic, payload)
+        get_runtime().publish_blocking(topic, payload)
     except PublishUnavailable as error:
         # A command or a shell beside the server: nobody is listening in this process.
         logger.warning("not published in %s: %s", topic, error)

@@ -1,6 +1,7 @@
 """The one way in for a publication, whoever made it: a client, a view, a command, another service."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from msgspec import Raw
 
@@ -10,6 +11,15 @@ from realtime.messages import ClientInfo, Publication
 from realtime.topics.name import TopicName
 from realtime.topics.namespace import Namespace
 from realtime.topics.registry import NamespaceRegistry
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A publication that is fit for its topic, and what the topic's log keeps."""
+
+    topic: str
+    publication: Publication
+    history: HistoryPolicy | None
 
 
 class Publisher:
@@ -43,8 +53,27 @@ class Publisher:
         """Appends to the topic's log, where it has one, and broadcasts, as one step.
 
         `data` is any bytes; clients that speak JSON get what is no JSON text as a base64 string.
-        Raises CommandError 102 (no such namespace), 106 (too large), 107 (empty, bad name), 100
-        (the layer is away; try again).
+        Raises what prepare() raises, and LayerUnavailable.
+        """
+        prepared = self.prepare(topic, data, info=info, tags=tags)
+        return await self._layer.publish(
+            prepared.topic,
+            prepared.publication,
+            history=prepared.history,
+            idempotency_key=idempotency_key,
+        )
+
+    def prepare(
+        self,
+        topic: str | TopicName,
+        data: bytes,
+        *,
+        info: ClientInfo | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> Prepared:
+        """What a layer's publish() takes. Touches nothing, and may be called in any thread.
+
+        Raises CommandError 102 (no such namespace), 106 (too large), 107 (empty, bad name).
         """
         name = topic if isinstance(topic, TopicName) else TopicName.parse(topic)
         namespace = self._namespaces.get_for(name)
@@ -58,12 +87,7 @@ class Publisher:
         publication = Publication(
             data=Raw(data), info=info, tags=dict(tags) if tags else None, time=self._clock_ms()
         )
-        return await self._layer.publish(
-            name.text,
-            publication,
-            history=history_policy(namespace),
-            idempotency_key=idempotency_key,
-        )
+        return Prepared(name.text, publication, history_policy(namespace))
 
 
 def history_policy(namespace: Namespace) -> HistoryPolicy | None:

@@ -121,22 +121,31 @@ class Runtime:
         self._hook_threads.shutdown(wait=False, cancel_futures=True)
         self._loop = None
 
-    def publish_from_thread(self, topic: str, data: bytes, *, idempotency_key: str = "") -> Published:
+    def publish_blocking(self, topic: str, data: bytes, *, idempotency_key: str = "") -> Published:
         """`publisher.publish` for code that cannot await: views, signals, commands, tasks.
 
-        Returns when the publication is in the log. Raises what `publish` raises, and
-        PublishUnavailable where this process cannot reach any client.
+        Over Redis it works in every process; with the memory layer only in a thread of the one that
+        serves the clients. Returns when the publication is in the log. Raises what `publish` raises,
+        and PublishUnavailable where this process cannot reach any client.
         """
         loop = self._loop
+        if loop is not None and _running_loop() is loop:
+            raise PublishUnavailable(
+                "publish_blocking() would block the event loop here; "
+                "use `await get_runtime().publisher.publish(…)`."
+            )
+        if self.layer.blocking is not None:
+            prepared = self.publisher.prepare(topic, data)
+            return self.layer.blocking.publish(
+                prepared.topic,
+                prepared.publication,
+                history=prepared.history,
+                idempotency_key=idempotency_key,
+            )
         if loop is None or not loop.is_running():
             raise PublishUnavailable(
                 "This process serves no clients, and the memory layer reaches only those of its own "
-                "process. Publish from the server's process."
-            )
-        if _running_loop() is loop:
-            raise PublishUnavailable(
-                "publish_from_thread() would block the event loop here; "
-                "use `await get_runtime().publisher.publish(…)`."
+                "process. Publish from the server's process, or set REDIS_URL."
             )
         publishing = self.publisher.publish(topic, data, idempotency_key=idempotency_key)
         return asyncio.run_coroutine_threadsafe(publishing, loop).result(PUBLISH_TIMEOUT_SECONDS)

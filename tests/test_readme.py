@@ -122,7 +122,7 @@ def test_the_namespace_example_registers_its_namespace() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_the_publish_example_publishes_what_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
     published: list[tuple[str, bytes]] = []
-    runtime = SimpleNamespace(publish_from_thread=lambda topic, data: published.append((topic, data)))
+    runtime = SimpleNamespace(publish_blocking=lambda topic, data: published.append((topic, data)))
     monkeypatch.setattr(outbox, "get_runtime", lambda: runtime)
     scope: dict[str, Any] = {}
     exec(compile(EXAMPLES["publish"], "README.md", "exec"), scope)  # noqa: S102  # Our own README.

@@ -54,6 +54,21 @@ class Receiver(Protocol):
         """
 
 
+class BlockingLayer(Protocol):
+    """How code without an event loop publishes in a layer. Safe in threads and after a fork."""
+
+    def publish(
+        self,
+        topic: str,
+        publication: Publication,
+        *,
+        history: HistoryPolicy | None = None,
+        idempotency_key: str = "",
+        idempotency_ttl_seconds: float = 300,
+    ) -> Published:
+        """As TopicLayer.publish; returns when the publication is in the log."""
+
+
 class TopicLayer(Protocol):
     """Order: the events of one topic reach every receiver in the order in which they were published.
 
@@ -72,6 +87,10 @@ class TopicLayer(Protocol):
     @property
     def is_available(self) -> bool:
         """Whether it can be reached now, as far as this process knows."""
+
+    @property
+    def blocking(self) -> BlockingLayer | None:
+        """None where only the process that serves the clients can publish."""
 
     def attach(self, receiver: Receiver) -> None:
         """Names the receiver of this process. Called once, before any subscribe."""

@@ -50,6 +50,8 @@ class MemoryTopicLayer(InMemoryChannelLayer):
 
     is_shared = False
     is_available = True
+    # Another process has another memory; in this one, the loop must do it.
+    blocking = None
 
     def attach(self, receiver: Receiver) -> None:
         self._receiver = receiver

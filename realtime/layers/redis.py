@@ -8,7 +8,7 @@ missed one. Connections and what happens when Redis is away: realtime/redis/.
 import asyncio
 import logging
 from collections.abc import Collection, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from channels_redis.pubsub import RedisPubSubChannelLayer
@@ -17,6 +17,7 @@ from channels_redis.utils import _wrap_close
 
 from realtime.layers.base import History, HistoryPolicy, Published, Receiver
 from realtime.layers.envelope import UNPLACED, Envelope
+from realtime.layers.redis_blocking import BlockingRedisLayer
 from realtime.layers.redis_channels import LoopChannels
 from realtime.layers.redis_log import HISTORY, PUBLISH, RedisLog
 from realtime.messages import Joined, Left, Position, Publication
@@ -51,6 +52,7 @@ class RedisTopicLayer(RedisPubSubChannelLayer):  # type: ignore[misc]  # channel
             **options,
         )
         self.prefix = prefix
+        self._hosts = hosts
         # Publications are bytes, so that only msgpack will do, whatever groups are sent with.
         self.serializer = registry.get_serializer(
             "msgpack", symmetric_encryption_keys=symmetric_encryption_keys
@@ -69,6 +71,10 @@ class RedisTopicLayer(RedisPubSubChannelLayer):  # type: ignore[misc]  # channel
         for shard in shards:
             shard.start()
         return all(shard.is_up for shard in shards)
+
+    @cached_property
+    def blocking(self) -> BlockingRedisLayer:
+        return BlockingRedisLayer(self._hosts, log=self._log)
 
     def attach(self, receiver: Receiver) -> None:
         self._receiver = receiver

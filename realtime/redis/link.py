@@ -170,10 +170,10 @@ class Link(ABC):
         delay = FIRST_RETRY_SECONDS
         is_told = False
         while True:
-            connection: Connection = self._pool.make_connection()  # type: ignore[no-untyped-call]
+            connection: Connection = self._pool.make_connection()
             try:
                 async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
-                    await connection.connect()  # type: ignore[no-untyped-call]
+                    await connection.connect()
                     self.identity = await _fetch_identity(connection)
                 self._came_up()
                 if is_told:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from realtime.layers.base import History, HistoryPolicy, Published, Receiver, TopicLayer
+from realtime.layers.base import BlockingLayer, History, HistoryPolicy, Published, Receiver, TopicLayer
 from realtime.messages import Joined, Left, Position, Publication
 
 T = TypeVar("T")
@@ -30,6 +30,10 @@ class WrappedLayer:
     @property
     def is_available(self) -> bool:
         return self._inner.is_available
+
+    @property
+    def blocking(self) -> BlockingLayer | None:
+        return self._inner.blocking
 
     def attach(self, receiver: Receiver) -> None:
         self._inner.attach(receiver)

@@ -18,7 +18,7 @@ class FakeRuntime:
         self.published: list[tuple[str, bytes]] = []
         self.error: Exception | None = None
 
-    def publish_from_thread(self, topic: str, data: bytes) -> None:
+    def publish_blocking(self, topic: str, data: bytes) -> None:
         if self.error is not None:
             raise self.error
         self.published.append((topic, data))

@@ -29,8 +29,8 @@ async def runtime() -> AsyncIterator[Runtime]:
 
 
 async def test_code_in_a_thread_publishes_and_gets_the_position(runtime: Runtime) -> None:
-    published = await asyncio.to_thread(runtime.publish_from_thread, "news:a", b"1", idempotency_key="a")
-    again = await asyncio.to_thread(runtime.publish_from_thread, "news:a", b"1", idempotency_key="a")
+    published = await asyncio.to_thread(runtime.publish_blocking, "news:a", b"1", idempotency_key="a")
+    again = await asyncio.to_thread(runtime.publish_blocking, "news:a", b"1", idempotency_key="a")
 
     history = await runtime.layer.history("news:a", policy=HistoryPolicy(size=10, ttl_seconds=60))
     assert (published.position, published.is_repeat) == (history.top, False)
@@ -39,19 +39,19 @@ async def test_code_in_a_thread_publishes_and_gets_the_position(runtime: Runtime
 
 async def test_code_in_a_thread_is_told_what_cannot_be_published(runtime: Runtime) -> None:
     with pytest.raises(CommandError, match="102 unknown channel"):
-        await asyncio.to_thread(runtime.publish_from_thread, "unknown:a", b"1")
+        await asyncio.to_thread(runtime.publish_blocking, "unknown:a", b"1")
 
 
 async def test_code_on_the_loop_is_told_to_await_instead(runtime: Runtime) -> None:
     with pytest.raises(PublishUnavailable, match=r"await get_runtime\(\)\.publisher\.publish"):
-        runtime.publish_from_thread("news:a", b"1")
+        runtime.publish_blocking("news:a", b"1")
 
 
 def test_a_process_that_serves_nobody_cannot_publish() -> None:
     runtime = Runtime(SETTINGS, MemoryTopicLayer())
 
     with pytest.raises(PublishUnavailable, match="Publish from the server's process"):
-        runtime.publish_from_thread("news:a", b"1")
+        runtime.publish_blocking("news:a", b"1")
 
 
 async def test_a_process_is_ready_from_its_start_until_it_drains() -> None:
