@@ -16,6 +16,8 @@ from realtime.runtime import Runtime
 
 # How long requests and hooks that are under way may take once all sockets are told to close.
 GRACE_SECONDS = 10
+# Connections that may wait to be accepted: clients come back all at once after a deploy.
+BACKLOG = 4096
 
 
 class CannotListen(Exception):
@@ -65,6 +67,7 @@ class GentleServer(uvicorn.Server):
 
     All that while it goes on accepting and serving, so that no request is refused before load
     balancers have seen that this process is going. A second Ctrl+C ends it at once.
+    A worker that leaves while others serve the port does otherwise: project/worker.py.
     """
 
     def __init__(
@@ -76,7 +79,7 @@ class GentleServer(uvicorn.Server):
         on_stopping: Callable[[int], None],
     ) -> None:
         super().__init__(config)
-        self._runtime = runtime
+        self.runtime = runtime
         self._on_listening = on_listening
         self._on_stopping = on_stopping
         self._draining: asyncio.Task[None] | None = None
@@ -88,14 +91,18 @@ class GentleServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if not self.force_exit:
-            self._on_stopping(len(self._runtime.sessions))
-            self._draining = asyncio.create_task(self._runtime.drain())
+            self._on_stopping(len(self.runtime.sessions))
+            self._draining = asyncio.create_task(self.drain())
             # Cancelled by a second Ctrl+C, below.
             await asyncio.wait([self._draining])
         await super().shutdown(sockets)
         if self.force_exit:
             # uvicorn leaves it out, and then logs the application's surprise at being cancelled.
             await self.lifespan.shutdown()
+
+    async def drain(self) -> None:
+        """What comes before uvicorn's own shutdown."""
+        await self.runtime.drain()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """A signal handler: it runs in the middle of anything."""
@@ -128,7 +135,19 @@ def serve(
     that are still to be closed.
     """
     listener = address.listen()
-    config = uvicorn.Config(
+    server = GentleServer(
+        make_config(runtime),
+        runtime=runtime,
+        on_listening=lambda: on_listening(Address.of(listener)),
+        on_stopping=on_stopping,
+    )
+    # uvicorn stops gently at Ctrl+C and then raises it once more for whoever started it.
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run(sockets=[listener])
+
+
+def make_config(runtime: Runtime) -> uvicorn.Config:
+    return uvicorn.Config(
         "project.asgi:application",
         loop="uvloop",
         http="httptools",
@@ -146,15 +165,5 @@ def serve(
         # Django's LOGGING has configured the loggers.
         log_config=None,
         timeout_graceful_shutdown=GRACE_SECONDS,
-        # Clients come back all at once after a deploy.
-        backlog=4096,
+        backlog=BACKLOG,
     )
-    server = GentleServer(
-        config,
-        runtime=runtime,
-        on_listening=lambda: on_listening(Address.of(listener)),
-        on_stopping=on_stopping,
-    )
-    # uvicorn stops gently at Ctrl+C and then raises it once more for whoever started it.
-    with contextlib.suppress(KeyboardInterrupt):
-        server.run(sockets=[listener])
