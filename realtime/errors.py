@@ -53,6 +53,21 @@ class _EndCode(IntEnum):
         member.text = text
         return member
 
+    @classmethod
+    def of(cls, number: int, text: str = "") -> Self:
+        """The code of that number, and with `text` where one is given.
+
+        It may be a project's own, which is in no table: clients go by the number's range alone.
+        """
+        known = next((each for each in cls if each == number), None)
+        if known is not None and text in ("", known.text):
+            return known
+        own = int.__new__(cls, number)
+        own._value_ = number
+        own._name_ = "OWN"
+        own.text = text or f"code {number}"
+        return own
+
 
 class UnsubscribeCode(_EndCode):
     """Why the server ended a subscription. `resubscribes`: the client subscribes again by itself."""

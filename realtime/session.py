@@ -35,6 +35,7 @@ from realtime.messages import (
     HistoryRequest,
     HistoryResult,
     PingResult,
+    Position,
     PresenceRequest,
     PresenceResult,
     PresenceStatsRequest,
@@ -369,15 +370,25 @@ class Session:
         """Data for this client alone, outside of any topic."""
         self._push(Push(message=ServerMessage(data=Raw(data))))
 
-    def subscribe(self, topic: str) -> None:
-        """Subscribes the client by the server's will. Raises CommandError for a bad or unknown topic."""
-        subscription = self._admission.admit_by_server(topic, SubscriptionOptions())
-        self._connection.submit(lambda: self._subscribe_by_server(subscription))
+    def subscribe(
+        self, topic: str, options: SubscriptionOptions | None = None, *, since: Position | None = None
+    ) -> None:
+        """Subscribes the client by the server's will. Raises CommandError for a bad or unknown topic.
 
-    async def _subscribe_by_server(self, subscription: Subscription) -> None:
-        if self._phase is not Phase.CONNECTED or self._subscriptions.get(subscription.topic.text):
+        The client first gets what was published after `since`, where the log still has all of it and
+        the topic is one to recover.
+        """
+        subscription = self._admission.admit_by_server(topic, options or SubscriptionOptions())
+        request = SubscribeRequest()
+        if since is not None:
+            request = SubscribeRequest(recover=True, epoch=since.epoch, offset=since.offset)
+        self._connection.submit(lambda: self._subscribe_by_server(subscription, request))
+
+    async def _subscribe_by_server(self, subscription: Subscription, request: SubscribeRequest) -> None:
+        topic = subscription.topic.text
+        if self._phase is not Phase.CONNECTED or self._subscriptions.get(topic):
             return
-        result = await self._subscriptions.open(subscription, SubscribeRequest())
+        result = await self._subscriptions.open(subscription, request)
         subscribed = Subscribed(
             recoverable=result.recoverable,
             epoch=result.epoch,
@@ -385,7 +396,9 @@ class Session:
             positioned=result.positioned,
             data=result.data,
         )
-        self._push(Push(channel=subscription.topic.text, subscribe=subscribed))
+        self._push(Push(channel=topic, subscribe=subscribed))
+        for publication in result.publications:
+            self._push(Push(channel=topic, pub=publication))
         self._subscriptions.go_live(subscription)
         await self._subscriptions.announce(subscription, self._caller)
 

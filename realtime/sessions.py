@@ -3,23 +3,40 @@
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Protocol
 
-from realtime.errors import CloseCode, Disconnect
+from realtime.caller import Caller
+from realtime.errors import CloseCode, Disconnect, UnsubscribeCode
 from realtime.limits import Limits
+from realtime.messages import Position
+from realtime.tokens import SubscriptionOptions
 
 
 class OpenSession(Protocol):
-    """What the registry needs of a session."""
+    """What others may have a session do. Each returns at once."""
+
+    @property
+    def caller(self) -> Caller: ...
+
+    def subscribe(
+        self, topic: str, options: SubscriptionOptions | None = None, *, since: Position | None = None
+    ) -> None:
+        """Raises CommandError for a bad or unknown topic."""
+
+    def unsubscribe(self, topic: str, code: UnsubscribeCode) -> None: ...
+
+    def refresh(self, expires_at: float | None) -> None:
+        """`expires_at`: Unix seconds; None: never."""
 
     def disconnect(self, code: CloseCode) -> None: ...
 
 
 class Sessions:
-    """Every open session is here, connected or not yet; `by_user` has the connected ones."""
+    """Every open session is here, connected or not yet; those that claimed a user are found by it."""
 
     def __init__(self, *, limits: Limits) -> None:
         self._limits = limits
         self._open: set[OpenSession] = set()
         self._by_user: dict[str, set[OpenSession]] = {}
+        self._by_client: dict[str, OpenSession] = {}
         self._user_of: dict[OpenSession, str] = {}
 
     def __len__(self) -> int:
@@ -27,6 +44,16 @@ class Sessions:
 
     def __iter__(self) -> Iterator[OpenSession]:
         return iter(list(self._open))
+
+    @property
+    def connected(self) -> int:
+        """How many have claimed a user, the anonymous one too."""
+        return len(self._user_of)
+
+    @property
+    def users(self) -> int:
+        """How many users they are; those without a name are none."""
+        return len(self._by_user) - ("" in self._by_user)
 
     def open(self, session: OpenSession) -> None:
         """Raises Disconnect 3504 when the process has as many connections as it may have."""
@@ -43,6 +70,7 @@ class Sessions:
         if most and user and len(self._by_user.get(user, ())) >= most:
             raise Disconnect(CloseCode.CONNECTION_LIMIT, f"{most} connections of one user")
         self._by_user.setdefault(user, set()).add(session)
+        self._by_client[session.caller.client] = session
         self._user_of[session] = user
 
     def close(self, session: OpenSession) -> None:
@@ -53,12 +81,22 @@ class Sessions:
         user = self._user_of.pop(session, None)
         if user is None:
             return
+        self._by_client.pop(session.caller.client, None)
         self._by_user[user].discard(session)
         if not self._by_user[user]:
             del self._by_user[user]
 
     def of_user(self, user: str) -> list[OpenSession]:
         return list(self._by_user.get(user, ()))
+
+    def find(self, *, user: str, client: str = "") -> list[OpenSession]:
+        """The user's; with `client` that one alone, whoever's it is where `user` is ""."""
+        if not client:
+            return self.of_user(user)
+        session = self._by_client.get(client)
+        if session is None or user not in ("", self._user_of[session]):
+            return []
+        return [session]
 
     async def drain(
         self, *, code: CloseCode, spread_seconds: float, sleep: Callable[[float], Awaitable[object]]

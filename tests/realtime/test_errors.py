@@ -86,3 +86,19 @@ def test_the_text_of_an_error_has_its_number_its_name_and_the_detail() -> None:
         "102 unknown channel: no namespace 'x'"
     )
     assert str(Disconnect(CloseCode.SLOW)) == "3008 slow"
+
+
+def test_a_code_is_found_by_its_number() -> None:
+    assert CloseCode.of(3503) is CloseCode.FORCE_NO_RECONNECT
+    assert CloseCode.of(3503, "force disconnect") is CloseCode.FORCE_NO_RECONNECT
+    assert UnsubscribeCode.of(2000) is UnsubscribeCode.SERVER
+
+
+def test_a_project_may_have_codes_and_texts_of_its_own() -> None:
+    again, banned, other = CloseCode.of(4001, "moved"), CloseCode.of(4501), CloseCode.of(3503, "banned")
+
+    assert (int(again), again.text, again.reconnects) == (4001, "moved", True)
+    assert (int(banned), banned.text, banned.reconnects) == (4501, "code 4501", False)
+    assert (int(other), other.text, other.reconnects) == (3503, "banned", False)
+    assert CloseCode.FORCE_NO_RECONNECT.text == "force disconnect"
+    assert 4001 not in list(CloseCode)

@@ -15,6 +15,7 @@ from realtime.layers.memory import MemoryTopicLayer
 from realtime.runtime import Runtime, build_namespaces, get_runtime
 from realtime.topics.namespace import Namespace
 from realtime.topics.registry import namespaces
+from tests.realtime.sessions import FakeSession
 
 NEWS = Namespace(name="news", history_size=10, history_ttl=60)
 SETTINGS = Settings(namespaces=(NEWS,), shutdown_delay_seconds=0, shutdown_spread_seconds=0)
@@ -68,17 +69,12 @@ async def test_a_process_is_ready_from_its_start_until_it_drains() -> None:
 
 
 async def test_draining_closes_the_sessions_with_shutdown(runtime: Runtime) -> None:
-    codes: list[CloseCode] = []
-
-    class Open:
-        def disconnect(self, code: CloseCode) -> None:
-            codes.append(code)
-
-    runtime.sessions.open(Open())
+    session = FakeSession()
+    runtime.sessions.open(session)
 
     await runtime.drain()
 
-    assert codes == [CloseCode.SHUTDOWN]
+    assert session.code is CloseCode.SHUTDOWN
 
 
 def test_the_settings_namespaces_come_on_top_of_the_features() -> None:

@@ -4,8 +4,9 @@ import pytest
 from msgspec import Raw
 
 from realtime.errors import CloseCode, CommandError, ErrorCode, UnsubscribeCode
-from realtime.messages import Refreshed, ServerMessage, Subscribed, Unsubscribed
+from realtime.messages import Position, Refreshed, ServerMessage, Subscribed, Unsubscribed
 from realtime.testing import ManualNode
+from realtime.tokens import Override, SubscriptionOptions
 from realtime.topics.namespace import Namespace
 from tests.realtime.replies import error_of
 
@@ -56,6 +57,52 @@ async def test_the_server_subscribes_once_and_the_client_cannot_undo_it() -> Non
 
     assert len(client.pushes) == 1
     assert error_of(await client.unsubscribe("news:a")) == 107
+
+
+async def test_the_server_may_have_a_client_recover_what_it_subscribes_it_to() -> None:
+    node = ManualNode(NEWS)
+    client = await node.connect()
+    for data in (b"1", b"2", b"3"):
+        await node.publish("news:a", data)
+
+    client.session.subscribe("news:a", since=Position(offset=1, epoch="epoch1"))
+    await client.connection.run_jobs()
+    await node.publish("news:a", b"4")
+
+    assert client.pushes[0].subscribe == Subscribed(
+        recoverable=True, epoch="epoch1", offset=1, positioned=True
+    )
+    assert client.received_data() == [b"2", b"3", b"4"]
+
+
+async def test_what_cannot_be_recovered_is_left_out_and_the_client_starts_at_the_top() -> None:
+    node = ManualNode(NEWS)
+    client = await node.connect()
+    await node.publish("news:a", b"1")
+
+    client.session.subscribe("news:a", since=Position(offset=1, epoch="another"))
+    await client.connection.run_jobs()
+    await node.publish("news:a", b"2")
+
+    assert client.pushes[0].subscribe == Subscribed(
+        recoverable=True, epoch="epoch1", offset=1, positioned=True
+    )
+    assert client.received_data() == [b"2"]
+
+
+async def test_the_server_may_subscribe_with_options_of_its_own() -> None:
+    node = ManualNode(NEWS)
+    client = await node.connect()
+    options = SubscriptionOptions(
+        info=Raw(b'{"as":"guest"}'), data=Raw(b'{"a":1}'), override={"force_recovery": Override(value=False)}
+    )
+
+    client.session.subscribe("news:a", options)
+    await client.connection.run_jobs()
+
+    assert client.pushes[0].subscribe == Subscribed(data=Raw(b'{"a":1}'))
+    members = await node.presence.members("news:a")
+    assert members[client.id].chan_info == Raw(b'{"as":"guest"}')
 
 
 @pytest.mark.parametrize(

@@ -5,14 +5,7 @@ import pytest
 from realtime.errors import CloseCode, Disconnect
 from realtime.limits import Limits
 from realtime.sessions import Sessions
-
-
-class FakeSession:
-    def __init__(self) -> None:
-        self.code: CloseCode | None = None
-
-    def disconnect(self, code: CloseCode) -> None:
-        self.code = code
+from tests.realtime.sessions import FakeSession
 
 
 def test_a_process_takes_no_more_connections_than_it_may() -> None:
@@ -74,7 +67,30 @@ def test_nothing_is_left_of_a_session_that_closed() -> None:
     sessions.close(session)
 
     assert (len(sessions), list(sessions), sessions.of_user("alice")) == (0, [], [])
-    assert (sessions._by_user, sessions._user_of) == ({}, {})
+    assert (sessions._by_user, sessions._by_client, sessions._user_of) == ({}, {}, {})
+
+
+def test_a_session_is_found_by_its_user_and_by_its_client() -> None:
+    sessions, first, second, stranger = Sessions(limits=Limits()), FakeSession(), FakeSession(), FakeSession()
+    for session, user in ((first, "alice"), (second, "alice"), (stranger, "")):
+        sessions.claim(session, user)
+
+    assert set(sessions.find(user="alice")) == {first, second}
+    assert sessions.find(user="alice", client=second.caller.client) == [second]
+    assert sessions.find(user="", client=stranger.caller.client) == [stranger]
+    assert sessions.find(user="bob", client=second.caller.client) == []
+    assert sessions.find(user="alice", client="nobody's") == []
+
+
+def test_sessions_and_users_are_counted_once_they_are_known() -> None:
+    sessions, session, stranger = Sessions(limits=Limits()), FakeSession(), FakeSession()
+    for each in (session, stranger, FakeSession()):
+        sessions.open(each)
+    sessions.claim(session, "alice")
+    sessions.claim(session, "bob")
+    sessions.claim(stranger, "")
+
+    assert (len(sessions), sessions.connected, sessions.users) == (3, 2, 1)
 
 
 @pytest.mark.parametrize(("count", "most_steps"), [(0, 1), (1, 1), (5, 5), (1000, 100)])
