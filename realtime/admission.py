@@ -11,9 +11,9 @@ from msgspec import Raw, structs
 from realtime.caller import Caller
 from realtime.codec import Codec
 from realtime.errors import CloseCode, CommandError, ConfigurationError, Disconnect, ErrorCode
-from realtime.hub import Connection
 from realtime.messages import EMPTY, WANTS_TOPIC_ID, ClientInfo, SubscribeRequest
 from realtime.node import Node
+from realtime.subscriber import Connection
 from realtime.subscription import Subscription
 from realtime.tokens import (
     ConnectionClaims,

@@ -3,13 +3,13 @@
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from realtime import hub
+from realtime import subscriber
 from realtime.codec import Codec
 from realtime.errors import CloseCode
 from realtime.messages import Reply
 
 
-class Connection(hub.Connection, Protocol):
+class Connection(subscriber.Connection, Protocol):
     """`send` and `close` return at once and do nothing once closed."""
 
     @property

@@ -16,11 +16,12 @@ import logging
 from asyncio import Lock
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from realtime.codec import Batch, Codec
-from realtime.layers.base import Event, TopicLayer
+from realtime.layers.base import Event, HistoryPolicy, TopicLayer
 from realtime.messages import Joined, Left, Position, Publication, Push
+from realtime.subscriber import Connection, Listener, Subscriber
 
 logger = logging.getLogger(__name__)
 
@@ -33,37 +34,6 @@ MAX_WAITING_DELIVERIES = 1_000
 # Events kept for one pending subscriber while its session reads the log. More than that, and the
 # reader is stuck: it is told to start over.
 MAX_PENDING_EVENTS = 10_000
-
-
-class Connection(Protocol):
-    """Where ready bytes go. Both calls return at once, and do nothing once the connection is closed."""
-
-    def write(self, batch: Batch) -> None: ...
-
-    def write_latest(self, topic: str, batch: Batch) -> None:
-        """May leave out an earlier batch of the same topic that has not gone out yet."""
-
-
-class Subscriber(Protocol):
-    """One topic in one session, as far as the hub is concerned."""
-
-    @property
-    def codec(self) -> Codec: ...
-
-    @property
-    def connection(self) -> Connection: ...
-
-    @property
-    def wants_topic_id(self) -> bool: ...
-
-    @property
-    def wants_join_leave(self) -> bool: ...
-
-    @property
-    def is_positioned(self) -> bool: ...
-
-    def lose_position(self) -> None:
-        """Publications are missing and cannot be had: the client must be told."""
 
 
 class _GroupKey(NamedTuple):
@@ -108,6 +78,7 @@ class _Route:
         "id",
         "is_dirty",
         "is_subscribed",
+        "listeners",
         "lock",
         "offset",
         "pending",
@@ -123,6 +94,8 @@ class _Route:
         self.pending: dict[Subscriber, list[Event]] = {}
         # They get nothing any more, and leave soon.
         self.cut_off: set[Subscriber] = set()
+        # Each with the publications that wait until its log was read; None once it hears them.
+        self.listeners: dict[Listener, list[Publication] | None] = {}
         self.events: list[Event] = []
         self.is_dirty = False
         # Where the topic's log was when this process last heard of it; no epoch: not heard yet.
@@ -132,7 +105,7 @@ class _Route:
         self.lock = Lock()
 
     def is_empty(self) -> bool:
-        return not self.pending and not self.groups and not self.cut_off
+        return not (self.pending or self.groups or self.cut_off or self.listeners)
 
     def subscribers(self) -> Iterator[Subscriber]:
         yield from list(self.pending)
@@ -204,21 +177,28 @@ class Hub:
         From its return on, no event of the topic passes the subscriber by. Raises what the layer's
         `subscribe` raises; the subscriber is not in then.
         """
-        route = self._routes.get(topic)
-        if route is None:
-            self._last_id += 1
-            route = self._routes[topic] = _Route(topic, self._last_id, conflates=conflates)
+        route = self._route_of(topic, conflates=conflates)
         route.pending[subscriber] = []
         try:
-            # The lock orders this with a leave() that is giving the topic up just now.
-            async with route.lock:
-                if not route.is_subscribed:
-                    await self._layer.subscribe(topic)
-                    route.is_subscribed = True
+            await self._subscribe(route)
         except BaseException:
             await self.leave(topic, subscriber)
             raise
         return route.id
+
+    def _route_of(self, topic: str, *, conflates: bool) -> _Route:
+        route = self._routes.get(topic)
+        if route is None:
+            self._last_id += 1
+            route = self._routes[topic] = _Route(topic, self._last_id, conflates=conflates)
+        return route
+
+    async def _subscribe(self, route: _Route) -> None:
+        # The lock orders this with a leave() that is giving the topic up just now.
+        async with route.lock:
+            if not route.is_subscribed:
+                await self._layer.subscribe(route.topic)
+                route.is_subscribed = True
 
     def go_live(self, topic: str, subscriber: Subscriber, position: Position) -> list[Event]:
         """Ends the pending state; returns the events that came meanwhile and lie behind `position`.
@@ -260,6 +240,9 @@ class Hub:
         self._settle(route)
         self._take_out(route, subscriber)
         route.cut_off.discard(subscriber)
+        await self._give_up_if_empty(route)
+
+    async def _give_up_if_empty(self, route: _Route) -> None:
         if not route.is_empty():
             return
         async with route.lock:
@@ -268,10 +251,40 @@ class Hub:
                 if route.is_empty() and route.is_subscribed:
                     # Before the call: if it fails, whoever joins next subscribes once more.
                     route.is_subscribed = False
-                    await self._layer.unsubscribe(topic)
+                    await self._layer.unsubscribe(route.topic)
             finally:
-                if route.is_empty() and self._routes.get(topic) is route:
-                    del self._routes[topic]
+                if route.is_empty() and self._routes.get(route.topic) is route:
+                    del self._routes[route.topic]
+
+    # ── Listeners ─────────────────────────────────────────────────────────────────────────────
+
+    async def listen(self, topic: str, listener: Listener, *, history: HistoryPolicy) -> None:
+        """From its return on, `listener` hears the topic; see Listener for what it is promised.
+
+        Raises what the layer's `subscribe` and `history` raise; nobody listens then.
+        """
+        route = self._route_of(topic, conflates=False)
+        waiting: list[Publication] = []
+        route.listeners[listener] = waiting
+        try:
+            await self._subscribe(route)
+            top = (await self._layer.history(topic, policy=history, limit=0)).top
+        except BaseException:
+            await self.unlisten(topic, listener)
+            raise
+        if route.epoch != top.epoch:
+            route.epoch, route.offset = top.epoch, top.offset
+        route.listeners[listener] = None
+        for publication in waiting:
+            if publication.offset > top.offset:
+                listener.hear(publication)
+
+    async def unlisten(self, topic: str, listener: Listener) -> None:
+        """It hears nothing from here on. Does nothing where it does not listen."""
+        route = self._routes.get(topic)
+        if route is not None:
+            route.listeners.pop(listener, None)
+            await self._give_up_if_empty(route)
 
     def count(self, topic: str) -> int:
         """Live subscribers of the topic in this process."""
@@ -292,6 +305,12 @@ class Hub:
                 self._cut_off(route, subscriber)
             else:
                 waiting.append(event)
+        if route.listeners and isinstance(event, Publication):
+            for listener, missed in list(route.listeners.items()):
+                if missed is None:
+                    listener.hear(event)
+                else:
+                    missed.append(event)
         if not route.groups:
             return
         route.events.append(event)
@@ -326,6 +345,8 @@ class Hub:
         for subscriber in route.subscribers():
             if subscriber.is_positioned and subscriber is not but:
                 self._cut_off(route, subscriber)
+        for listener in list(route.listeners):
+            listener.lost()
 
     def _cut_off(self, route: _Route, subscriber: Subscriber) -> None:
         # What came before the gap is still the client's.

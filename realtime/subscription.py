@@ -6,8 +6,8 @@ from enum import Enum, auto
 from msgspec import Raw
 
 from realtime.codec import Codec
-from realtime.hub import Connection
 from realtime.messages import EMPTY, ClientInfo, Position
+from realtime.subscriber import Connection
 from realtime.topics.name import TopicName
 from realtime.topics.namespace import Namespace
 
