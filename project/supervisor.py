@@ -196,7 +196,11 @@ class Supervisor:
 
     async def _fill(self, place: _Place) -> None:
         """Starts a worker and puts it into the place once it listens. Raises StartFailed."""
-        worker = self._launch(place.number)
+        try:
+            worker = self._launch(place.number)
+        except OSError as error:
+            # No memory or no descriptors, just now.
+            raise StartFailed(1, f"no process for it: {error.strerror}") from error
         waiting = self._alive[worker] = asyncio.create_task(worker.wait())
         waiting.add_done_callback(lambda _waiting: self._alive.pop(worker))
         try:
@@ -301,7 +305,13 @@ class Supervisor:
 
 def describe(return_code: int) -> str:
     """How a process ended, in words."""
-    return f"signal {signal.Signals(-return_code).name}" if return_code < 0 else f"exit status {return_code}"
+    if return_code >= 0:
+        return f"exit status {return_code}"
+    try:
+        return f"signal {signal.Signals(-return_code).name}"
+    except ValueError:
+        # Real-time signals have no names.
+        return f"signal {-return_code}"
 
 
 def to_exit_status(return_code: int) -> int:
@@ -315,7 +325,8 @@ def to_exit_status(return_code: int) -> int:
 class WorkerProcess:
     """Implements Worker: a fresh interpreter with the same command line. Needs a running loop.
 
-    Somebody has to call `poll` when a child has ended (SIGCHLD).
+    Somebody has to call `poll` when a child has ended (SIGCHLD). Raises OSError where the system has
+    no process to give.
     """
 
     def __init__(self, listener: socket.socket, loads: int, place: int) -> None:
@@ -334,6 +345,10 @@ class WorkerProcess:
                 # is to act on it.
                 start_new_session=True,
             )
+        except OSError:
+            os.close(self._ready)
+            os.close(self._lifeline)
+            raise
         finally:
             os.close(ready)
             os.close(lifeline)

@@ -48,6 +48,13 @@ WRONG: dict[str, tuple[str, dict[str, str], list[str]]] = {
 }
 WRONG_FOR_SERVE: dict[str, tuple[str, dict[str, str], list[str]]] = {
     "no port": ("", {"PORT": "http"}, ["PORT", "'http'", "65535"]),
+    "no number of workers": ("", {"WORKERS": "two"}, ["WORKERS", "'two'", "whole number"]),
+    "no workers": ("", {"WORKERS": "0"}, ["--workers is 0", "1 or more"]),
+    "workers that share nothing": (
+        "",
+        {"WORKERS": "2", "REDIS_URL": ""},
+        ["--workers is 2", "memory of one process", "Set REDIS_URL", "--workers 1"],
+    ),
     "a port out of range": ("", {"PORT": "70000"}, ["70000", "65535"]),
 }
 
