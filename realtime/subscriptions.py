@@ -19,6 +19,7 @@ from realtime.publishing import history_policy
 from realtime.recovery import Start, find_start
 from realtime.subscription import State, Subscription
 from realtime.topics.name import TopicName
+from realtime.topics.namespace import Namespace
 
 logger = logging.getLogger(__name__)
 
@@ -79,8 +80,13 @@ class Subscriptions:
         was_recovering = request.recover and subscription.is_recoverable
         if was_recovering and not start.is_recovered and request.flag & REJECTS_UNRECOVERED:
             raise CommandError(ErrorCode.UNRECOVERABLE_POSITION, topic)
-        if namespace.presence:
-            await node.presence.add(topic, subscription.info)
+        if _is_member(namespace):
+            await node.presence.add(
+                topic,
+                subscription.info,
+                is_listed=namespace.presence,
+                is_announced=namespace.join_leave,
+            )
         ttl = subscription.ttl_seconds(node.clock())
         # A recovering client takes its position from the publications; without any it keeps its own.
         is_gap_filled = start.is_recovered and namespace.force_recovery_mode == "stream"
@@ -153,9 +159,14 @@ class Subscriptions:
             await _attempt("leaving", topic, node.hub.leave(topic.text, subscription))
         finally:
             # Also when the task is cancelled: nobody would come back to do it.
-            if subscription.namespace.presence:
+            if _is_member(subscription.namespace):
                 client = subscription.info.client
                 await _attempt("leaving presence", topic, node.presence.remove(topic.text, client))
+
+
+def _is_member(namespace: Namespace) -> bool:
+    # Also where nobody is told who is there: should this process die, others are told who left.
+    return namespace.presence or namespace.join_leave
 
 
 async def _attempt(what: str, topic: TopicName, step: Awaitable[object]) -> None:

@@ -17,8 +17,20 @@ class MemoryPresence:
         """Topics that have a member."""
         return len(self._members)
 
-    async def add(self, topic: str, info: ClientInfo) -> None:
+    async def start(self) -> None:
+        """There is nothing to start."""
+
+    async def close(self) -> None:
+        self._members.clear()
+        self._users.clear()
+
+    async def add(
+        self, topic: str, info: ClientInfo, *, is_listed: bool = True, is_announced: bool = False
+    ) -> None:
         await self.remove(topic, info.client)
+        if not is_listed:
+            # Whom it would be announced to dies with this process, too.
+            return
         self._members.setdefault(topic, {})[info.client] = info
         self._users.setdefault(topic, Counter())[info.user] += 1
 

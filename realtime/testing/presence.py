@@ -6,6 +6,7 @@ class TestMemoryPresence(PresenceContract):
 
 # ruff: noqa: S101  # It is a test suite, shipped for whoever writes a presence.
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -24,16 +25,18 @@ class PresenceContract:
     """Subclass it, and say how a presence is made."""
 
     async def make_presence(self) -> Presence:
-        """A new one without members."""
+        """A new one without members; it is started and closed here."""
         raise NotImplementedError
 
     async def close_presence(self, presence: Presence) -> None:
-        """After each test."""
+        """After each test, when it was closed."""
 
     @pytest_asyncio.fixture
     async def presence(self) -> AsyncIterator[Presence]:
         presence = await self.make_presence()
+        await presence.start()
         yield presence
+        await presence.close()
         await self.close_presence(presence)
 
     async def test_a_topic_has_no_members_at_first(self, presence: Presence) -> None:
@@ -96,6 +99,72 @@ class PresenceContract:
 
         assert set(await presence.members(TOPIC)) == {"1"}
         assert set(await presence.members(OTHER_TOPIC)) == {"2"}
+
+    async def test_announced_members_are_members_as_others_are(self, presence: Presence) -> None:
+        await presence.add(TOPIC, member("alice", "1"), is_announced=True)
+        await presence.add(TOPIC, member("alice", "2"))
+
+        assert await presence.stats(TOPIC) == PresenceStats(clients=2, users=1)
+        await presence.remove(TOPIC, "1")
+        assert set(await presence.members(TOPIC)) == {"2"}
+
+    async def test_who_is_not_listed_is_not_told_of(self, presence: Presence) -> None:
+        await presence.add(TOPIC, member("alice", "1"), is_listed=False, is_announced=True)
+        await presence.add(TOPIC, member("alice", "2"))
+
+        assert set(await presence.members(TOPIC)) == {"2"}
+        assert await presence.stats(TOPIC) == PresenceStats(clients=1, users=1)
+        await presence.add(TOPIC, member("bob", "1"))
+        await presence.add(TOPIC, member("alice", "2"), is_listed=False, is_announced=True)
+        assert set(await presence.members(TOPIC)) == {"1"}
+        assert await presence.stats(TOPIC) == PresenceStats(clients=1, users=1)
+        await presence.remove(TOPIC, "1")
+        await presence.remove(TOPIC, "2")
+        assert await presence.stats(TOPIC) == PresenceStats(clients=0, users=0)
+
+    async def test_many_at_once_are_all_there_and_all_go(self, presence: Presence) -> None:
+        clients = [str(number) for number in range(300)]
+        await asyncio.gather(*(presence.add(TOPIC, member(f"user{n[-1]}", n)) for n in clients))
+
+        assert await presence.stats(TOPIC) == PresenceStats(clients=300, users=10)
+        assert set(await presence.members(TOPIC)) == set(clients)
+        await asyncio.gather(*(presence.remove(TOPIC, client) for client in clients))
+        assert await presence.stats(TOPIC) == PresenceStats(clients=0, users=0)
+
+    async def test_who_leaves_while_it_is_being_added_is_no_member(self, presence: Presence) -> None:
+        await presence.add(TOPIC, member("bob", "2"))
+
+        await asyncio.gather(
+            presence.add(TOPIC, member("alice", "1")),
+            presence.remove(TOPIC, "1"),
+            presence.remove(TOPIC, "2"),
+            presence.add(TOPIC, member("bob", "2")),
+        )
+
+        assert set(await presence.members(TOPIC)) == {"2"}
+
+    async def test_a_member_whose_adding_is_cancelled_leaves_nothing_once_removed(
+        self, presence: Presence
+    ) -> None:
+        adding = asyncio.ensure_future(presence.add(TOPIC, member("alice", "1")))
+        await asyncio.sleep(0)
+        adding.cancel()
+        await asyncio.wait({adding})
+
+        await presence.remove(TOPIC, "1")
+        await presence.add(TOPIC, member("bob", "2"))
+
+        assert set(await presence.members(TOPIC)) == {"2"}
+
+    async def test_nobody_is_left_after_it_is_closed_and_started_again(self, presence: Presence) -> None:
+        await presence.add(TOPIC, member("alice", "1"), is_announced=True)
+
+        await presence.close()
+        await presence.start()
+
+        assert await presence.members(TOPIC) == {}
+        await presence.add(TOPIC, member("alice", "1"))
+        assert await presence.stats(TOPIC) == PresenceStats(clients=1, users=1)
 
     async def test_the_members_given_are_a_copy(self, presence: Presence) -> None:
         await presence.add(TOPIC, member("alice", "1"))

@@ -37,9 +37,11 @@ class FailingPresence(MemoryPresence):
         super().__init__()
         self.failing: set[str] = set()
 
-    async def add(self, topic: str, info: ClientInfo) -> None:
+    async def add(
+        self, topic: str, info: ClientInfo, *, is_listed: bool = True, is_announced: bool = False
+    ) -> None:
         self._fail("add")
-        await super().add(topic, info)
+        await super().add(topic, info, is_listed=is_listed, is_announced=is_announced)
 
     async def remove(self, topic: str, client: str) -> None:
         self._fail("remove")
