@@ -163,6 +163,8 @@ class Hub:
         self._deliveries: deque[_Delivery] = deque()
         self._is_scheduled = False
         self._last_id = 0
+        # How many subscribers there are in all topics: counted here, as summing up would take long.
+        self.subscriptions = 0
         layer.attach(self)
 
     def __len__(self) -> int:
@@ -179,6 +181,7 @@ class Hub:
         """
         route = self._route_of(topic, conflates=conflates)
         route.pending[subscriber] = []
+        self.subscriptions += 1
         try:
             await self._subscribe(route)
         except BaseException:
@@ -258,16 +261,19 @@ class Hub:
 
     # ── Listeners ─────────────────────────────────────────────────────────────────────────────
 
-    async def listen(self, topic: str, listener: Listener, *, history: HistoryPolicy) -> None:
+    async def listen(self, topic: str, listener: Listener, *, history: HistoryPolicy | None) -> None:
         """From its return on, `listener` hears the topic; see Listener for what it is promised.
 
+        `history` is what the topic's log keeps; None: it has none, and what is lost is not noticed.
         Raises what the layer's `subscribe` and `history` raise; nobody listens then.
         """
         route = self._route_of(topic, conflates=False)
         waiting: list[Publication] = []
-        route.listeners[listener] = waiting
+        route.listeners[listener] = None if history is None else waiting
         try:
             await self._subscribe(route)
+            if history is None:
+                return
             top = (await self._layer.history(topic, policy=history, limit=0)).top
         except BaseException:
             await self.unlisten(topic, listener)
@@ -356,11 +362,13 @@ class Hub:
         subscriber.lose_position()
 
     def _take_out(self, route: _Route, subscriber: Subscriber) -> None:
-        route.pending.pop(subscriber, None)
+        was_in = route.pending.pop(subscriber, None) is not None
         for key, group in list(route.groups.items()):
+            was_in = was_in or subscriber in group.members
             group.discard(subscriber)
             if not group.members:
                 del route.groups[key]
+        self.subscriptions -= was_in
 
     # ── Fan-out ───────────────────────────────────────────────────────────────────────────────
 
