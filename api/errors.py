@@ -15,6 +15,7 @@ from django.views import csrf, defaults
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
+from realtime.errors import LayerUnavailable
 from realtime.features.chat.errors import (
     ChatError,
     ClientIdReused,
@@ -72,6 +73,14 @@ INTERNAL = (
     "The server failed; the request was not at fault. Try again, and tell the operator if it stays.",
 )
 
+AWAY = (
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "topics_away",
+    "The topics cannot be reached now. Repeat the request after the seconds in Retry-After.",
+)
+# The layer looks for its server every second or so.
+RETRY_AFTER_SECONDS = 2
+
 _CHAT_STATUS: dict[type[ChatError], HTTPStatus] = {
     InvalidText: HTTPStatus.BAD_REQUEST,
     RoomNotFound: HTTPStatus.NOT_FOUND,
@@ -83,7 +92,10 @@ _CHAT_STATUS: dict[type[ChatError], HTTPStatus] = {
 
 def install(api: NinjaAPI) -> None:
     """Gives every exception that leaves a view of `api` the one shape."""
-    for kind in (Exception, ApiError, ChatError, AuthenticationError, ValidationError, HttpError):
+    kinds = (
+        Exception, ApiError, ChatError, LayerUnavailable, AuthenticationError, ValidationError, HttpError,
+    )  # fmt: skip
+    for kind in kinds:
         api.add_exception_handler(kind, _answer)
 
 
@@ -93,6 +105,11 @@ def _answer(request: HttpRequest, error: Exception | type[Exception]) -> HttpRes
             return error_response(error.status, error.code, error.message)
         case ChatError():
             return error_response(_CHAT_STATUS[type(error)], error.code, str(error))
+        case LayerUnavailable():
+            # Once, and by the layer, it is logged that it is away; not for each request.
+            response = error_response(*AWAY)
+            response.headers["Retry-After"] = f"{RETRY_AFTER_SECONDS}"
+            return response
         case AuthenticationError():
             return error_response(*NOT_SIGNED_IN)
         case ValidationError():

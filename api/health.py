@@ -6,7 +6,7 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from realtime.runtime import get_runtime
+from realtime.runtime import Runtime, get_runtime
 
 
 @require_safe
@@ -19,7 +19,19 @@ async def live(request: HttpRequest) -> JsonResponse:
 @require_safe
 @never_cache
 async def ready(request: HttpRequest) -> JsonResponse:
-    """200 while new connections are welcome; 503 before the start is over and once the stop begins."""
-    if get_runtime().is_ready:
+    """200 while new connections are welcome; else 503, with the reason."""
+    reason = _find_reason_against(get_runtime())
+    if not reason:
         return JsonResponse({"status": "ready"})
-    return JsonResponse({"status": "not ready"}, status=HTTPStatus.SERVICE_UNAVAILABLE)
+    return JsonResponse({"status": "not ready", "reason": reason}, status=HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+def _find_reason_against(runtime: Runtime) -> str:
+    """Why this process should get no new clients; empty where it should."""
+    if runtime.is_draining:
+        return "stopping"
+    if not runtime.is_ready:
+        return "starting"
+    if not runtime.layer.is_available:
+        return "the topic layer is away"
+    return ""

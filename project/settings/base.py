@@ -1,6 +1,8 @@
 """What all environments share. It is not usable alone: start from dev, prod or test."""
 
+import logging
 from collections.abc import Sequence
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -161,9 +163,18 @@ USE_TZ = True
 
 # --- Logs ---------------------------------------------------------------------------------------
 
+
+def is_unforeseen(record: logging.LogRecord) -> bool:
+    """A view that answers 503 does so on purpose; load balancers ask every second why."""
+    return getattr(record, "status_code", None) != HTTPStatus.SERVICE_UNAVAILABLE
+
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
+    "filters": {
+        "unforeseen": {"()": "django.utils.log.CallbackFilter", "callback": is_unforeseen},
+    },
     "formatters": {
         "line": {"format": "{asctime} {levelname:<7} {name}: {message}", "style": "{"},
     },
@@ -177,6 +188,6 @@ LOGGING = {
         # It says two things of every socket that opens; what is wrong it says as a warning.
         "uvicorn.error": {"level": "WARNING"},
         # A line per request is the access log's to write.
-        "django.request": {"level": "ERROR"},
+        "django.request": {"level": "ERROR", "filters": ["unforeseen"]},
     },
 }

@@ -1,5 +1,6 @@
 """What stands before every endpoint: CSRF, the size limit, and one shape for what is refused."""
 
+import uuid
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from django.urls import URLPattern
 
 from api.urls import api_urls
 from project.settings import base
+from realtime.errors import LayerUnavailable
 from realtime.features.chat import services
 from realtime.features.chat.models import Message, Room
 from tests.accounts import browser_of, checking_browser
@@ -129,3 +131,23 @@ def test_the_api_describes_itself_without_other_sites(member: User) -> None:
     assert "/api/chat/rooms/{slug}/messages" in paths
     assert "https://" not in docs.replace("https://github.com", "")
     assert "/static/ninja/" in docs
+
+
+def test_topics_that_are_away_are_told_with_the_time_to_come_back(
+    browser: Client, lobby: Room, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fail(**_message: object) -> None:
+        raise LayerUnavailable("redis://:secret@host is away")
+
+    monkeypatch.setattr(services, "send_message", fail)
+
+    answer = browser.post(
+        "/api/chat/rooms/lobby/messages",
+        {"text": "Hello", "client_id": str(uuid.uuid4())},
+        content_type="application/json",
+    )
+
+    assert error_code(answer, status=503) == "topics_away"
+    assert answer.headers["Retry-After"] == "2"
+    assert b"secret" not in answer.content
+    assert capfd.readouterr().err == ""

@@ -1,6 +1,6 @@
 """What load balancers are told."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 from django.test import Client
@@ -9,8 +9,15 @@ from api import health
 
 
 @dataclass
+class FakeLayer:
+    is_available: bool = True
+
+
+@dataclass
 class FakeRuntime:
-    is_ready: bool
+    is_ready: bool = True
+    is_draining: bool = False
+    layer: FakeLayer = field(default_factory=FakeLayer)
 
 
 def test_a_running_process_is_alive(client: Client) -> None:
@@ -20,15 +27,36 @@ def test_a_running_process_is_alive(client: Client) -> None:
     assert "no-store" in answer.headers["Cache-Control"]
 
 
-@pytest.mark.parametrize(("is_ready", "status", "text"), [(True, 200, "ready"), (False, 503, "not ready")])
-def test_readiness_is_the_runtimes(
-    client: Client, monkeypatch: pytest.MonkeyPatch, is_ready: bool, status: int, text: str
-) -> None:
-    monkeypatch.setattr(health, "get_runtime", lambda: FakeRuntime(is_ready))
+def test_a_process_that_wants_clients_is_ready(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "get_runtime", FakeRuntime)
 
     answer = client.get("/health/ready")
 
-    assert (answer.status_code, answer.json()) == (status, {"status": text})
+    assert (answer.status_code, answer.json()) == (200, {"status": "ready"})
+
+
+@pytest.mark.parametrize(
+    ("runtime", "reason"),
+    [
+        (FakeRuntime(is_ready=False), "starting"),
+        (FakeRuntime(is_ready=False, is_draining=True), "stopping"),
+        (FakeRuntime(layer=FakeLayer(is_available=False)), "the topic layer is away"),
+    ],
+)
+def test_a_process_that_wants_none_says_why_and_fills_no_log(
+    client: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    runtime: FakeRuntime,
+    reason: str,
+) -> None:
+    monkeypatch.setattr(health, "get_runtime", lambda: runtime)
+
+    answer = client.get("/health/ready")
+
+    assert (answer.status_code, answer.json()) == (503, {"status": "not ready", "reason": reason})
+    assert "no-store" in answer.headers["Cache-Control"]
+    assert "Service Unavailable" not in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/health/ready"])
