@@ -17,11 +17,11 @@ from collections.abc import Callable
 
 logger = logging.getLogger(__name__)
 
-# Long enough for an idle worker to wake and accept, too short for anybody to notice.
-STEP_BACK_SECONDS = 0.003
-# Who stepped back and still finds connections waiting takes so many: the others are busy or stuck,
-# and 16 every 3 ms is more than a worker can serve.
-TAKEN_AFTER_STEPPING_BACK = 16
+# Long enough for another worker to wake and accept, too short for anybody to notice.
+STEP_BACK_SECONDS = 0.005
+# Who stepped back and still finds connections waiting takes so many: the others are busy or stuck.
+# More would undo the balance when they only waited for a CPU; fewer, keep clients waiting.
+TAKEN_AFTER_STEPPING_BACK = 4
 # Descriptors or memory are used up; asking again at once would only burn the CPU.
 RETRY_SECONDS = 1.0
 USED_UP = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}

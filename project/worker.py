@@ -24,6 +24,7 @@ from uvicorn.server import ServerState
 
 from project.acceptor import Acceptor, Loads
 from project.server import GentleServer, make_config
+from project.websocket import FramesProtocol
 from realtime.runtime import Runtime
 
 # How long a connection that was accepted may take to make its request, once its worker leaves:
@@ -115,18 +116,23 @@ class WorkerServer(GentleServer):
         self._http_state.is_leaving = True
         loop = asyncio.get_running_loop()
         deadline = loop.time() + SETTLE_SECONDS
-        while self._has_http() and loop.time() < deadline:  # noqa: ASYNC110  # uvicorn sets no events.
+        while self._has_unsettled() and loop.time() < deadline:  # noqa: ASYNC110  # uvicorn sets no events.
             await asyncio.sleep(LOOK_EVERY_SECONDS)
         for connection in list(self.server_state.connections):
             # A kept one would ask for the readiness of a process that is going, and take it for the port's.
             if isinstance(connection, HttpToolsProtocol):
                 connection.shutdown()
 
-    def _has_http(self) -> bool:
+    def _has_unsettled(self) -> bool:
         is_handing_over = self._acceptor is not None and self._acceptor.is_handing_over
-        return is_handing_over or any(
-            isinstance(connection, HttpToolsProtocol) for connection in self.server_state.connections
-        )
+        return is_handing_over or any(map(_is_unsettled, self.server_state.connections))
+
+
+def _is_unsettled(connection: object) -> bool:
+    """Whether it may still ask for something, a WebSocket too: once draining, this process refuses it."""
+    if isinstance(connection, FramesProtocol):
+        return not connection.handshake_complete
+    return isinstance(connection, HttpToolsProtocol)
 
 
 class _State(ServerState):

@@ -127,15 +127,13 @@ class ReadinessProbe:
 async def test_connections_spread_over_the_workers(start_workers: Callable[..., Server]) -> None:
     server = start_workers(2)
 
-    pids = await asyncio.gather(*(fetch_pid(server) for _ in range(100)))
     async with AsyncExitStack() as stack:
-        clients = await asyncio.gather(
-            *(stack.enter_async_context(connected_client(server.ws)) for _ in range(100))
-        )
+        # On a busy machine a worker may not get a CPU before all of 100 that come at once are taken.
+        for _ in range(10):
+            await asyncio.gather(*(stack.enter_async_context(connected_client(server.ws)) for _ in range(10)))
         counts = [count_connections(pid, server.port) for pid in workers_of(server)]
 
-    assert set(pids) == workers_of(server)
-    assert sum(counts) == len(clients)
+    assert sum(counts) == 100
     assert min(counts) >= 30, counts
 
 
@@ -177,9 +175,10 @@ async def test_a_killed_worker_is_followed_by_another_and_nobody_is_refused(
     await until(lambda: not is_alive(victim))
     await until(lambda: len(workers_of(server)) == 2)
     [newcomer] = workers_of(server) - {survivor}
-    async with asyncio.timeout(20):
-        while await fetch_pid(server) != newcomer:
-            pass
+    async with AsyncExitStack() as stack:
+        async with asyncio.timeout(20):
+            while not count_connections(newcomer, server.port):
+                await stack.enter_async_context(connected_client(server.ws))
     await stream.stop()
 
     assert f"died (pid {victim}, signal SIGKILL)" in server.log.read_text()
