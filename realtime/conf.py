@@ -30,6 +30,7 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     max_publication_bytes: int = 65_536
     hook_threads: int = 4
+    presence_lease_seconds: float = 15
     shutdown_delay_seconds: float = 1
     shutdown_spread_seconds: float = 5
 
@@ -175,6 +176,8 @@ _KEYS: dict[str, tuple[str, Reader]] = {
     "MAX_CONNECTIONS_PER_USER": ("max_connections_per_user", _count("connections")),
     "SLOW_CLIENT_BYTES": ("slow_client_bytes", _count("bytes", at_least=65_536)),
     "HOOK_THREADS": ("hook_threads", _count("threads", at_least=1)),
+    # A process that is held up for two thirds of it loses it, and its members flicker.
+    "PRESENCE_LEASE": ("presence_lease_seconds", _seconds(at_least=1)),
     "SHUTDOWN_DELAY": ("shutdown_delay_seconds", _seconds()),
     "SHUTDOWN_SPREAD": ("shutdown_spread_seconds", _seconds()),
 }

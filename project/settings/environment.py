@@ -274,6 +274,12 @@ REALTIME: tuple[Variable[Any], ...] = (
     ),
     Variable("REALTIME_HOOK_THREADS", WHOLE, 4, "Threads for rules and hooks that use the database."),
     Variable(
+        "REALTIME_PRESENCE_LEASE",
+        SECONDS,
+        15,
+        "With Redis: how long after a process was killed its clients are gone from presence at the latest.",
+    ),
+    Variable(
         "REALTIME_SHUTDOWN_DELAY",
         SECONDS,
         1,

@@ -11,6 +11,7 @@ from realtime.limits import Limits
 NAN, INFINITY = float("nan"), float("inf")
 SECONDS = [
     "PING_INTERVAL", "PONG_TIMEOUT", "CONNECT_TIMEOUT", "EXPIRY_GRACE", "SHUTDOWN_DELAY", "SHUTDOWN_SPREAD",
+    "PRESENCE_LEASE",
 ]  # fmt: skip
 COUNTS = [
     "MAX_MESSAGE_BYTES", "MAX_PUBLICATION_BYTES", "MAX_TOPICS_PER_CONNECTION", "MAX_CONNECTIONS",
@@ -51,6 +52,7 @@ def test_every_key_reaches_its_setting() -> None:
             "MAX_CONNECTIONS_PER_USER": 7,
             "SLOW_CLIENT_BYTES": 100_000,
             "HOOK_THREADS": 8,
+            "PRESENCE_LEASE": 30,
             "SHUTDOWN_DELAY": 0,
             "SHUTDOWN_SPREAD": 9,
         }
@@ -76,6 +78,7 @@ def test_every_key_reaches_its_setting() -> None:
     assert settings.allow_anonymous_connect
     assert settings.insecure_client
     assert (settings.api_keys, settings.max_publication_bytes, settings.hook_threads) == (("key",), 1000, 8)
+    assert settings.presence_lease_seconds == 30
     assert (settings.shutdown_delay_seconds, settings.shutdown_spread_seconds) == (0, 9)
 
 
