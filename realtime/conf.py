@@ -33,6 +33,9 @@ class Settings:
     presence_lease_seconds: float = 15
     shutdown_delay_seconds: float = 1
     shutdown_spread_seconds: float = 5
+    # "": that of the machine, with the process' number.
+    node_name: str = ""
+    node_announce_interval_seconds: float = 3
 
 
 def load_settings() -> Settings:
@@ -180,4 +183,6 @@ _KEYS: dict[str, tuple[str, Reader]] = {
     "PRESENCE_LEASE": ("presence_lease_seconds", _seconds(at_least=1)),
     "SHUTDOWN_DELAY": ("shutdown_delay_seconds", _seconds()),
     "SHUTDOWN_SPREAD": ("shutdown_spread_seconds", _seconds()),
+    "NODE_NAME": ("node_name", _text),
+    "NODE_ANNOUNCE_INTERVAL": ("node_announce_interval_seconds", _seconds(at_least=0.1)),
 }

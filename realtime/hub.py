@@ -168,8 +168,11 @@ class Hub:
         layer.attach(self)
 
     def __len__(self) -> int:
-        """Topics with a subscriber in this process."""
+        """Topics with a subscriber or a listener in this process."""
         return len(self._routes)
+
+    def __contains__(self, topic: str) -> bool:
+        return topic in self._routes
 
     # ── Subscribers ───────────────────────────────────────────────────────────────────────────
 

@@ -5,7 +5,9 @@ Whoever needs the engine from outside (consumers, views, commands, features) ask
 
 import asyncio
 import contextvars
+import os
 import random
+import socket
 import threading
 import time
 import uuid
@@ -18,14 +20,17 @@ from channels.layers import get_channel_layer
 from django.db import close_old_connections
 
 from realtime.conf import Settings, load_settings
+from realtime.control import CONTROL_TOPIC, Control
 from realtime.errors import CloseCode, ConfigurationError, PublishUnavailable
 from realtime.hooks import Hooks
 from realtime.hub import Hub
 from realtime.layers.base import Published, TopicLayer
 from realtime.node import Node
+from realtime.nodes import NODES_TOPIC, NodeInfo, NodeRegistry
+from realtime.orders import Order
 from realtime.permissions import Permissions
 from realtime.presence.memory import MemoryPresence
-from realtime.publishing import Publisher
+from realtime.publishing import Prepared, Publisher
 from realtime.rpc import methods
 from realtime.sessions import Sessions
 from realtime.tokens import TokenSigner, TokenVerifier
@@ -95,6 +100,24 @@ class Runtime:
             allows_anonymous=settings.allow_anonymous_connect,
             subscribes_to_personal_topic=settings.subscribe_to_personal_topic,
         )
+        self.control = Control(
+            layer=layer,
+            hub=self.hub,
+            sessions=self.sessions,
+            namespaces=registry,
+            clock_ms=lambda: time.time_ns() // 1_000_000,
+        )
+        self._id = str(uuid.uuid4())
+        self._name = settings.node_name or f"{socket.gethostname()}:{os.getpid()}"
+        self._started_at = time.time()
+        self.nodes = NodeRegistry(
+            layer=layer,
+            hub=self.hub,
+            describe=self.describe,
+            interval_seconds=settings.node_announce_interval_seconds,
+            monotonic=time.monotonic,
+            rng=self.node.rng,
+        )
 
     @property
     def is_ready(self) -> bool:
@@ -103,7 +126,12 @@ class Runtime:
 
     def start(self) -> None:
         """Called on the loop that serves the sockets, before anything else happens on it."""
-        self._loop = asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
+        if loop is self._loop:
+            return
+        self._loop = loop
+        self.control.start()
+        self.nodes.start()
 
     async def drain(self) -> None:
         """Turns unready, waits until load balancers have seen it, then closes all in a spread (3001)."""
@@ -117,6 +145,8 @@ class Runtime:
         )
 
     async def stop(self) -> None:
+        await self.nodes.stop()
+        await self.control.stop()
         await self.layer.close()
         self._hook_threads.shutdown(wait=False, cancel_futures=True)
         self._loop = None
@@ -128,26 +158,49 @@ class Runtime:
         serves the clients. Returns when the publication is in the log. Raises what `publish` raises,
         and PublishUnavailable where this process cannot reach any client.
         """
+        self._check_may_block("publish_blocking()", instead="publisher.publish(…)")
+        return self._publish_blocking(self.publisher.prepare(topic, data), idempotency_key)
+
+    def send_order_blocking(self, order: Order) -> None:
+        """`control.send` likewise, with the orders of realtime/orders.py."""
+        self._check_may_block("send_order_blocking()", instead="control.send(…)")
+        self._publish_blocking(self.control.prepare(order))
+
+    def describe(self) -> NodeInfo:
+        """This process as it is now, for the others."""
+        return NodeInfo(
+            id=self._id,
+            name=self._name,
+            version=self.node.version,
+            started_at=self._started_at,
+            clients=self.sessions.connected,
+            users=self.sessions.users,
+            topics=len(self.hub) - sum(topic in self.hub for topic in (CONTROL_TOPIC, NODES_TOPIC)),
+            subscriptions=self.hub.subscriptions,
+            is_draining=self.is_draining,
+        )
+
+    def _check_may_block(self, call: str, *, instead: str) -> None:
         loop = self._loop
         if loop is not None and _running_loop() is loop:
             raise PublishUnavailable(
-                "publish_blocking() would block the event loop here; "
-                "use `await get_runtime().publisher.publish(…)`."
+                f"{call} would block the event loop here; use `await get_runtime().{instead}`."
             )
-        if self.layer.blocking is not None:
-            prepared = self.publisher.prepare(topic, data)
-            return self.layer.blocking.publish(
-                prepared.topic,
-                prepared.publication,
-                history=prepared.history,
-                idempotency_key=idempotency_key,
-            )
-        if loop is None or not loop.is_running():
+        if self.layer.blocking is None and (loop is None or not loop.is_running()):
             raise PublishUnavailable(
                 "This process serves no clients, and the memory layer reaches only those of its own "
                 "process. Publish from the server's process, or set REDIS_URL."
             )
-        publishing = self.publisher.publish(topic, data, idempotency_key=idempotency_key)
+
+    def _publish_blocking(self, prepared: Prepared, idempotency_key: str = "") -> Published:
+        topic, publication, history = prepared.topic, prepared.publication, prepared.history
+        blocking, loop = self.layer.blocking, self._loop
+        if blocking is not None:
+            return blocking.publish(topic, publication, history=history, idempotency_key=idempotency_key)
+        if loop is None:
+            # It was there just now.
+            raise PublishUnavailable("This process is stopping.")
+        publishing = self.layer.publish(topic, publication, history=history, idempotency_key=idempotency_key)
         return asyncio.run_coroutine_threadsafe(publishing, loop).result(PUBLISH_TIMEOUT_SECONDS)
 
     async def _run_blocking(self, function: Callable[..., Any], *args: object) -> Any:
