@@ -20,7 +20,7 @@ from realtime.orders import (
     decode_order,
     encode_order,
 )
-from realtime.testing import FakeClient, ManualNode
+from realtime.testing import ManualNode
 from realtime.topics.namespace import Namespace
 from tests.realtime.layers import settle
 from tests.realtime.replies import error_of
@@ -94,7 +94,7 @@ async def publish_bytes(process: Process, data: bytes) -> None:
 
 
 async def test_a_user_is_disconnected_from_every_process(here: Process, there: Process) -> None:
-    clients = [await here.node.connect("alice"), await here.node.connect("alice"), await there.node.connect("alice")]
+    clients = [await process.node.connect("alice") for process in (here, here, there)]
     other = await there.node.connect("bob")
 
     await here.control.disconnect("alice")

@@ -1,6 +1,8 @@
 """The engine of a process: who may publish from where, when it is ready, and how it goes."""
 
 import asyncio
+import os
+import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -12,13 +14,21 @@ from realtime.conf import Settings
 from realtime.errors import CloseCode, CommandError, ConfigurationError, PublishUnavailable
 from realtime.layers.base import HistoryPolicy
 from realtime.layers.memory import MemoryTopicLayer
+from realtime.orders import DisconnectSessions
 from realtime.runtime import Runtime, build_namespaces, get_runtime
+from realtime.testing import FakeClient, TransparentCodec
 from realtime.topics.namespace import Namespace
 from realtime.topics.registry import namespaces
 from tests.realtime.sessions import FakeSession
+from tests.waiting import until
 
-NEWS = Namespace(name="news", history_size=10, history_ttl=60)
-SETTINGS = Settings(namespaces=(NEWS,), shutdown_delay_seconds=0, shutdown_spread_seconds=0)
+NEWS = Namespace(name="news", history_size=10, history_ttl=60, allow_subscribe_for_client=True)
+SETTINGS = Settings(
+    token_hmac_secret="a secret of the tests, long enough for HS256",
+    namespaces=(NEWS,),
+    shutdown_delay_seconds=0,
+    shutdown_spread_seconds=0,
+)
 
 
 @pytest.fixture
@@ -75,6 +85,64 @@ async def test_draining_closes_the_sessions_with_shutdown(runtime: Runtime) -> N
     await runtime.drain()
 
     assert session.code is CloseCode.SHUTDOWN
+
+
+async def test_code_in_a_thread_gives_orders_to_sessions(runtime: Runtime) -> None:
+    await until(lambda: runtime.control.is_listening)
+    session = FakeSession()
+    runtime.sessions.claim(session, "42")
+
+    await asyncio.to_thread(runtime.send_order_blocking, DisconnectSessions(user="42"))
+
+    assert session.code is CloseCode.FORCE_NO_RECONNECT
+
+
+async def test_code_on_the_loop_is_told_to_await_its_orders(runtime: Runtime) -> None:
+    with pytest.raises(PublishUnavailable, match=r"await get_runtime\(\)\.control\.send"):
+        runtime.send_order_blocking(DisconnectSessions(user="42"))
+
+
+async def test_starting_once_more_on_the_same_loop_changes_nothing(runtime: Runtime) -> None:
+    before = asyncio.all_tasks()
+
+    runtime.start()
+
+    assert asyncio.all_tasks() == before
+
+
+async def test_nothing_goes_on_after_the_stop() -> None:
+    before = asyncio.all_tasks()
+    runtime = Runtime(SETTINGS, MemoryTopicLayer())
+    runtime.start()
+    await until(lambda: runtime.control.is_listening)
+
+    await runtime.stop()
+
+    assert (asyncio.all_tasks(), len(runtime.hub)) == (before, 0)
+
+
+async def test_a_process_tells_what_it_has_to_do(runtime: Runtime) -> None:
+    await until(lambda: runtime.control.is_listening)
+    alice, again = [FakeClient(runtime.node, TransparentCodec()) for _ in range(2)]
+    for client in (alice, again):
+        await client.connect(runtime.token_signer.connection(user="alice", ttl_seconds=60))
+        await client.subscribe("news:a")
+    await alice.subscribe("news:b")
+
+    [busy] = runtime.nodes.nodes()
+    for client in (alice, again):
+        await client.leave()
+    [idle] = runtime.nodes.nodes()
+
+    assert busy.name == f"{socket.gethostname()}:{os.getpid()}"
+    assert (busy.clients, busy.users, busy.topics, busy.subscriptions) == (2, 1, 2, 3)
+    assert (idle.clients, idle.users, idle.topics, idle.subscriptions) == (0, 0, 0, 0)
+
+
+async def test_a_process_may_be_given_a_name() -> None:
+    runtime = Runtime(Settings(node_name="left"), MemoryTopicLayer())
+
+    assert [node.name for node in runtime.nodes.nodes()] == ["left"]
 
 
 def test_the_settings_namespaces_come_on_top_of_the_features() -> None:
