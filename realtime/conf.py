@@ -33,7 +33,7 @@ class Settings:
     presence_lease_seconds: float = 15
     shutdown_delay_seconds: float = 1
     shutdown_spread_seconds: float = 5
-    # "": that of the machine, with the process' number.
+    # "": the machine's own.
     node_name: str = ""
     node_announce_interval_seconds: float = 3
 

@@ -108,7 +108,8 @@ class Runtime:
             clock_ms=lambda: time.time_ns() // 1_000_000,
         )
         self._id = str(uuid.uuid4())
-        self._name = settings.node_name or f"{socket.gethostname()}:{os.getpid()}"
+        # One machine may run several.
+        self._name = f"{settings.node_name or socket.gethostname()}:{os.getpid()}"
         self._started_at = time.time()
         self.nodes = NodeRegistry(
             layer=layer,

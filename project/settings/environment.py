@@ -286,6 +286,18 @@ REALTIME: tuple[Variable[Any], ...] = (
         "How long a stopping server fails its readiness before it closes connections.",
     ),
     Variable("REALTIME_SHUTDOWN_SPREAD", SECONDS, 5, "How long a stopping server spreads the closing over."),
+    Variable(
+        "REALTIME_NODE_NAME",
+        TEXT,
+        "",
+        "What this machine is called in the list of server processes; empty for its host name.",
+    ),
+    Variable(
+        "REALTIME_NODE_ANNOUNCE_INTERVAL",
+        SECONDS,
+        3,
+        "How often a server process tells the others how it is; after about three times that it counts as gone.",
+    ),
 )
 
 VARIABLES: tuple[Variable[Any], ...] = (

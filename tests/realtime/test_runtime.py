@@ -139,10 +139,10 @@ async def test_a_process_tells_what_it_has_to_do(runtime: Runtime) -> None:
     assert (idle.clients, idle.users, idle.topics, idle.subscriptions) == (0, 0, 0, 0)
 
 
-async def test_a_process_may_be_given_a_name() -> None:
+async def test_the_machine_may_be_given_a_name() -> None:
     runtime = Runtime(Settings(node_name="left"), MemoryTopicLayer())
 
-    assert [node.name for node in runtime.nodes.nodes()] == ["left"]
+    assert [node.name for node in runtime.nodes.nodes()] == [f"left:{os.getpid()}"]
 
 
 def test_the_settings_namespaces_come_on_top_of_the_features() -> None:
