@@ -87,6 +87,7 @@ class GentleServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         _relieve_garbage_collector()
+        await self.open()
         self._on_listening()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -99,6 +100,9 @@ class GentleServer(uvicorn.Server):
         if self.force_exit:
             # uvicorn leaves it out, and then logs the application's surprise at being cancelled.
             await self.lifespan.shutdown()
+
+    async def open(self) -> None:
+        """What comes after uvicorn's own startup."""
 
     async def drain(self) -> None:
         """What comes before uvicorn's own shutdown."""

@@ -30,6 +30,9 @@ from realtime.runtime import Runtime
 # How long a connection that was accepted may take to make its request, once its worker leaves:
 # many round trips, even to the other side of the world.
 SETTLE_SECONDS = 1.0
+# How long the first connection to the topic layer may take before clients are let in without it: a
+# predecessor need not leave before that, and where the layer is away, waiting would not help.
+LAYER_PATIENCE_SECONDS = 3.0
 LOOK_EVERY_SECONDS = 0.01
 
 
@@ -65,7 +68,7 @@ class WorkerServer(GentleServer):
 
     def __init__(self, inheritance: Inheritance, runtime: Runtime) -> None:
         super().__init__(
-            make_config(runtime), runtime=runtime, on_listening=self._open, on_stopping=lambda _open: None
+            make_config(runtime), runtime=runtime, on_listening=self._report, on_stopping=lambda _open: None
         )
         self.server_state = self._http_state = _State()
         self._inheritance = inheritance
@@ -74,7 +77,12 @@ class WorkerServer(GentleServer):
         self._acceptor: Acceptor | None = None
         self._all_stop = False
 
-    def _open(self) -> None:
+    async def open(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._inheritance.lifeline, self._on_lifeline)
+        deadline = loop.time() + LAYER_PATIENCE_SECONDS
+        while not (self.runtime.layer.is_available or self.should_exit or loop.time() > deadline):  # noqa: ASYNC110
+            await asyncio.sleep(LOOK_EVERY_SECONDS)
         self._acceptor = Acceptor(
             self._listener,
             # As uvicorn makes them for a socket of its own.
@@ -83,7 +91,8 @@ class WorkerServer(GentleServer):
             place=self._inheritance.place,
             connections=lambda: len(self.server_state.connections),
         )
-        asyncio.get_running_loop().add_reader(self._inheritance.lifeline, self._on_lifeline)
+
+    def _report(self) -> None:
         # Without a supervisor nobody reads it; the lifeline says the same.
         with contextlib.suppress(BrokenPipeError):
             os.write(self._inheritance.ready, b"!")
