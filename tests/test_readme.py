@@ -93,6 +93,26 @@ def test_the_settings_example_works_from_outside_the_project(tmp_path: Path) -> 
     assert printed.strip() == "100"
 
 
+def test_the_sentinel_example_makes_a_layer_that_asks_sentinels(tmp_path: Path) -> None:
+    (tmp_path / "my_settings.py").write_text(EXAMPLES["sentinel"], encoding="utf-8")
+    env = {"PYTHONPATH": str(tmp_path), "ALLOWED_HOSTS": "example.com"}
+    for name in ("SECRET_KEY", "REALTIME_TOKEN_HMAC_SECRET"):
+        env[name] = "0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    server = Server(settings="my_settings", env=env, log=tmp_path / "log")
+    code = (
+        "import asyncio\n"
+        "from realtime.runtime import get_runtime\n"
+        "async def show():\n"
+        "    for shard in get_runtime().layer.shards:\n"
+        "        print(type(shard._commands._pool).__name__)\n"
+        "asyncio.run(show())\n"
+    )
+
+    printed = server.manage("shell", "--no-imports", "--command", code)
+
+    assert printed.strip() == "SentinelConnectionPool"
+
+
 @pytest.fixture
 def restored_registries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(namespaces, "_namespaces", dict(namespaces._namespaces))
