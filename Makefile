@@ -28,7 +28,7 @@ setup: need-node dev-packages $(NODE_STAMP) ## Install everything that working o
 hooks: dev-packages $(NODE_STAMP) ## Have git run the quick checks before each commit
 	@$(PYTHON_BIN) -m pre_commit install >/dev/null
 
-run: need-node need-port run-packages $(PAGE) ## Start Switchboard, with demo accounts, on HOST and PORT
+run: need-node need-port run-packages $(PAGE) ## Start Switchboard, with demo accounts, on HOST and PORT (with WORKERS, where REDIS_URL is)
 	@echo 'Preparing the database…'
 	@$(PYTHON_BIN) manage.py demo --migrate
 	@exec $(PYTHON_BIN) manage.py serve --host "$(HOST)" --port "$(PORT)"
