@@ -31,6 +31,7 @@ class Settings:
     max_publication_bytes: int = 65_536
     hook_threads: int = 4
     presence_lease_seconds: float = 15
+    position_check_seconds: float = 30
     shutdown_delay_seconds: float = 1
     shutdown_spread_seconds: float = 5
     # "": the machine's own.
@@ -181,6 +182,7 @@ _KEYS: dict[str, tuple[str, Reader]] = {
     "HOOK_THREADS": ("hook_threads", _count("threads", at_least=1)),
     # A process that is held up for two thirds of it loses it, and its members flicker.
     "PRESENCE_LEASE": ("presence_lease_seconds", _seconds(at_least=1)),
+    "POSITION_CHECK_INTERVAL": ("position_check_seconds", _seconds(at_least=1)),
     "SHUTDOWN_DELAY": ("shutdown_delay_seconds", _seconds()),
     "SHUTDOWN_SPREAD": ("shutdown_spread_seconds", _seconds()),
     "NODE_NAME": ("node_name", _text),

@@ -1,170 +1,62 @@
-"""One process' map from topic to local subscribers, and the fan-out to them. No sockets, no session logic.
+"""One process' map from topic to local subscribers. No sockets, no session logic.
 
 How a publication goes through:
 
-    layer → receive() → the route's events of this tick → _flush(): encoded once per group
-          → deliveries → _deliver(): the same bytes written to every connection of the group
+    layer → receive() → Feed: the route's events of this tick → FanOut: encoded once per group
+                        │     → the same bytes written to every connection of the group
+                        └ a gap → Repairs: the topic's log is read, once for all in this process
 
 What arrives in one loop tick leaves in one write per connection. A subscriber is *pending* while
-its session reads the log: events are kept for it, and `go_live()` hands them over, so that none is
-lost or doubled between the read and the first live push. A subscriber is *cut off* from the moment
-at which a publication is missing: what comes behind the gap would tell its client that it had seen
-all before it, so that recovery would skip what it missed.
+its session reads the log: events are kept for it, and `go_live()` writes them, so that none is lost
+or doubled between the read and the first live push.
 """
 
 import logging
-from asyncio import Lock
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+import random
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any
 
-from realtime.codec import Batch, Codec
+from realtime.fanout import FanOut
+from realtime.feed import Feed
 from realtime.layers.base import Event, HistoryPolicy, TopicLayer
-from realtime.messages import Joined, Left, Position, Publication, Push
-from realtime.subscriber import Connection, Listener, Subscriber
+from realtime.messages import Position, Publication
+from realtime.repairs import Repairs
+from realtime.route import Ear, Member, Pending, Route
+from realtime.subscriber import Listener, Subscriber
 
 logger = logging.getLogger(__name__)
 
-# Writes per loop tick. A write costs about 8 µs with the kernel's share, so that a topic with very
-# many subscribers holds up everybody else by no more than some 30 ms.
-SLICE = 4_000
-# Batches that may wait for their slices. Past this, publications come faster than slices drain
-# them, and yielding would only let the queue grow: the hub then delivers without a break.
-MAX_WAITING_DELIVERIES = 1_000
-# Events kept for one pending subscriber while its session reads the log. More than that, and the
-# reader is stuck: it is told to start over.
-MAX_PENDING_EVENTS = 10_000
-
-
-class _GroupKey(NamedTuple):
-    codec: Codec
-    wants_topic_id: bool
-    wants_join_leave: bool
-
-
-class _Group:
-    """Live subscribers of a topic that get the very same bytes."""
-
-    __slots__ = ("_connections", "members")
-
-    def __init__(self) -> None:
-        self.members: dict[Subscriber, None] = {}
-        self._connections: tuple[Connection, ...] | None = None
-
-    def add(self, subscriber: Subscriber) -> None:
-        self.members[subscriber] = None
-        self._connections = None
-
-    def discard(self, subscriber: Subscriber) -> None:
-        self.members.pop(subscriber, None)
-        self._connections = None
-
-    @property
-    def connections(self) -> tuple[Connection, ...]:
-        if self._connections is None:
-            self._connections = tuple(member.connection for member in self.members)
-        return self._connections
-
-
-class _Route:
-    """All that the process knows of one topic."""
-
-    __slots__ = (
-        "conflates",
-        "cut_off",
-        "epoch",
-        "events",
-        "groups",
-        "id",
-        "is_dirty",
-        "is_subscribed",
-        "listeners",
-        "lock",
-        "offset",
-        "pending",
-        "topic",
-    )
-
-    def __init__(self, topic: str, number: int, *, conflates: bool) -> None:
-        self.topic = topic
-        # Stands for the name in pushes to clients that asked for ids; never used twice.
-        self.id = number
-        self.conflates = conflates
-        self.groups: dict[_GroupKey, _Group] = {}
-        self.pending: dict[Subscriber, list[Event]] = {}
-        # They get nothing any more, and leave soon.
-        self.cut_off: set[Subscriber] = set()
-        # Each with the publications that wait until its log was read; None once it hears them.
-        self.listeners: dict[Listener, list[Publication] | None] = {}
-        self.events: list[Event] = []
-        self.is_dirty = False
-        # Where the topic's log was when this process last heard of it; no epoch: not heard yet.
-        self.epoch = ""
-        self.offset = 0
-        self.is_subscribed = False
-        self.lock = Lock()
-
-    def is_empty(self) -> bool:
-        return not (self.pending or self.groups or self.cut_off or self.listeners)
-
-    def subscribers(self) -> Iterator[Subscriber]:
-        yield from list(self.pending)
-        for group in list(self.groups.values()):
-            yield from list(group.members)
-
-
-class _Delivery:
-    """One batch on its way to the connections that were live when it was made."""
-
-    __slots__ = ("batch", "conflates", "connections", "done", "topic")
-
-    def __init__(
-        self, batch: Batch, connections: tuple[Connection, ...], *, topic: str, conflates: bool
-    ) -> None:
-        self.batch = batch
-        self.connections = connections
-        self.topic = topic
-        self.conflates = conflates
-        self.done = 0
-
-    def advance(self, budget: int) -> int:
-        """Writes to at most `budget` connections; returns how many it wrote to."""
-        targets = self.take(budget)
-        batch = self.batch
-        if self.conflates:
-            for connection in targets:
-                connection.write_latest(self.topic, batch)
-        else:
-            for connection in targets:
-                connection.write(batch)
-        return len(targets)
-
-    def take(self, budget: int) -> tuple[Connection, ...]:
-        """The next connections, at most `budget`; the caller writes to them."""
-        targets = self.connections
-        if self.done or len(targets) > budget:
-            targets = targets[self.done : self.done + budget]
-        self.done += len(targets)
-        return targets
-
-    @property
-    def is_done(self) -> bool:
-        return self.done >= len(self.connections)
+# The watch looks at every route this often per interval, which spreads the checks of topics that
+# began together; a look costs some 0.1 µs per topic.
+WATCH_ROUNDS = 20
 
 
 class Hub:
-    """`schedule` runs a callback soon, after what is under way now: the loop's `call_soon`."""
+    """`schedule` runs a callback soon, after what is under way now: the loop's `call_soon`. `spawn`
+    runs a coroutine as a task of somebody who ends it. `clock` gives seconds that never jump.
+    """
 
-    def __init__(self, *, layer: TopicLayer, schedule: Callable[[Callable[[], None]], object]) -> None:
+    def __init__(
+        self,
+        *,
+        layer: TopicLayer,
+        schedule: Callable[[Callable[[], None]], object],
+        spawn: Callable[[Coroutine[Any, Any, None]], object],
+        sleep: Callable[[float], Awaitable[None]],
+        clock: Callable[[], float],
+        rng: random.Random,
+    ) -> None:
         self._layer = layer
-        self._schedule = schedule
-        self._routes: dict[str, _Route] = {}
-        self._dirty: list[_Route] = []
-        self._deliveries: deque[_Delivery] = deque()
-        self._is_scheduled = False
+        self._sleep = sleep
+        self._clock = clock
+        self._rng = rng
+        self._routes: dict[str, Route] = {}
         self._last_id = 0
         # How many subscribers there are in all topics: counted here, as summing up would take long.
         self.subscriptions = 0
+        self._fanout = FanOut(schedule=schedule)
+        self._feed = Feed(self._fanout)
+        self._repairs = Repairs(layer=layer, feed=self._feed, spawn=spawn, sleep=sleep, clock=clock, rng=rng)
         layer.attach(self)
 
     def __len__(self) -> int:
@@ -176,14 +68,16 @@ class Hub:
 
     # ── Subscribers ───────────────────────────────────────────────────────────────────────────
 
-    async def join(self, topic: str, subscriber: Subscriber, *, conflates: bool) -> int:
-        """Adds `subscriber` as pending and returns the topic's numeric id.
+    async def join(
+        self, topic: str, subscriber: Subscriber, *, conflates: bool, history: HistoryPolicy | None
+    ) -> int:
+        """Adds `subscriber` as pending and returns the topic's numeric id. `history`: what its log keeps.
 
         From its return on, no event of the topic passes the subscriber by. Raises what the layer's
         `subscribe` raises; the subscriber is not in then.
         """
-        route = self._route_of(topic, conflates=conflates)
-        route.pending[subscriber] = []
+        route = self._route_of(topic, conflates=conflates, history=history)
+        route.pending[subscriber] = Pending()
         self.subscriptions += 1
         try:
             await self._subscribe(route)
@@ -192,48 +86,37 @@ class Hub:
             raise
         return route.id
 
-    def _route_of(self, topic: str, *, conflates: bool) -> _Route:
-        route = self._routes.get(topic)
-        if route is None:
-            self._last_id += 1
-            route = self._routes[topic] = _Route(topic, self._last_id, conflates=conflates)
-        return route
+    def go_live(self, topic: str, subscriber: Subscriber, position: Position) -> None:
+        """Ends the pending state: writes what came meanwhile and lies behind `position`, and all else
+        after it. `position` is what the subscriber's client has; empty where no log was read.
 
-    async def _subscribe(self, route: _Route) -> None:
-        # The lock orders this with a leave() that is giving the topic up just now.
-        async with route.lock:
-            if not route.is_subscribed:
-                await self._layer.subscribe(route.topic)
-                route.is_subscribed = True
-
-    def go_live(self, topic: str, subscriber: Subscriber, position: Position) -> list[Event]:
-        """Ends the pending state; returns the events that came meanwhile and lie behind `position`.
-
-        The caller hands those to the client, in order, before it awaits anything.
+        Where the log was ahead of what has come here, that happens when it has come.
         """
         route = self._routes[topic]
-        # What is still waiting for its flush is already in the subscriber's own list.
-        self._flush(route)
-        if position.epoch and position.epoch != route.epoch:
-            self._meet_log(route, subscriber, position)
-        if subscriber in route.cut_off:
-            # Its client recovers from `position`.
-            return []
-        waited = route.pending.pop(subscriber)
-        key = _GroupKey(subscriber.codec, subscriber.wants_topic_id, subscriber.wants_join_leave)
-        route.groups.setdefault(key, _Group()).add(subscriber)
-        return [event for event in waited if _is_news(event, subscriber, position)]
+        pending = route.pending.get(subscriber)
+        # None: it was cut off, and its client recovers from `position`.
+        if pending is not None:
+            self._begin(route, subscriber, pending, position)
 
-    def _meet_log(self, route: _Route, subscriber: Subscriber, position: Position) -> None:
-        """A subscriber has read a log that the hub has not heard from yet, or not again."""
-        if any(isinstance(event, Publication) for event in route.pending.get(subscriber, ())):
-            # Of another log, and which of the two is the newer cannot be known here.
-            self._cut_off(route, subscriber)
-        elif subscriber not in route.cut_off:
-            if route.epoch:
-                # The log was lost and begun anew, and no publication has said so yet.
-                self._cut_off_positioned(route, but=subscriber)
+    def _begin(self, route: Route, member: Member, pending: Pending, position: Position) -> None:
+        if not position.epoch or route.history is None:
+            self._feed.make_live(route, member, pending)
+            return
+        if not route.epoch:
+            # The first who has read the log says where it is.
             route.epoch, route.offset = position.epoch, position.offset
+        pending.begin(position, route.epoch)
+        if route.has_met(pending):
+            self._feed.make_live(route, member, pending)
+        elif position.epoch == route.epoch:
+            # What it has read is still on its way here, or what came here is older than what it has.
+            self._repairs.hurry(route)
+        else:
+            # One of the two has an old log, and which cannot be known here.
+            self._repairs.check(route)
+        if route.is_doubted:
+            route.is_doubted = False
+            self._repairs.check(route)
 
     async def leave(self, topic: str, subscriber: Subscriber) -> None:
         """Takes the subscriber out, pending or live; gives the topic up with the last one.
@@ -243,12 +126,76 @@ class Hub:
         route = self._routes.get(topic)
         if route is None:
             return
-        self._settle(route)
-        self._take_out(route, subscriber)
+        self._feed.settle(route, subscriber)
+        self.subscriptions -= route.take_out(subscriber) or subscriber in route.cut_off
         route.cut_off.discard(subscriber)
         await self._give_up_if_empty(route)
 
-    async def _give_up_if_empty(self, route: _Route) -> None:
+    def count(self, topic: str) -> int:
+        """Subscribers of the topic in this process whose clients have their reply."""
+        route = self._routes.get(topic)
+        if route is None:
+            return 0
+        waiting = [member for member in route.waiting() if not isinstance(member, Ear)]
+        return len(waiting) + sum(len(group.members) for group in route.groups.values())
+
+    # ── Listeners ─────────────────────────────────────────────────────────────────────────────
+
+    async def listen(self, topic: str, listener: Listener, *, history: HistoryPolicy | None) -> None:
+        """From its return on, `listener` hears the topic; see Listener for what it is promised.
+
+        `history` is what the topic's log keeps; None: it has none, and what is lost is not noticed.
+        Raises what the layer's `subscribe` and `history` raise; nobody listens then.
+        """
+        route = self._route_of(topic, conflates=False, history=history)
+        ear = route.ears[listener] = Ear(listener)
+        pending = route.pending[ear] = Pending()
+        try:
+            await self._subscribe(route)
+            position = Position()
+            if history is not None:
+                position = (await self._layer.history(topic, policy=history, limit=0)).top
+        except BaseException:
+            await self.unlisten(topic, listener)
+            raise
+        # It may have been told to stop meanwhile.
+        if route.pending.get(ear) is pending:
+            self._begin(route, ear, pending, position)
+
+    async def unlisten(self, topic: str, listener: Listener) -> None:
+        """It hears nothing from here on. Does nothing where it does not listen."""
+        route = self._routes.get(topic)
+        if route is None:
+            return
+        ear = route.ears.pop(listener, None)
+        if ear is not None:
+            ear.is_live = False
+            route.take_out(ear)
+        await self._give_up_if_empty(route)
+
+    # ── Topics ────────────────────────────────────────────────────────────────────────────────
+
+    def _route_of(self, topic: str, *, conflates: bool, history: HistoryPolicy | None) -> Route:
+        route = self._routes.get(topic)
+        if route is None:
+            self._last_id += 1
+            route = self._routes[topic] = Route(topic, self._last_id, conflates=conflates)
+        if history is not None:
+            route.history = history
+        return route
+
+    async def _subscribe(self, route: Route) -> None:
+        # The lock orders this with a leave() that is giving the topic up just now.
+        async with route.lock:
+            if not route.is_subscribed:
+                # What was published while nobody listened has passed by.
+                route.forget_log()
+                for pending in route.pending.values():
+                    pending.forget()
+                await self._layer.subscribe(route.topic)
+                route.is_subscribed = True
+
+    async def _give_up_if_empty(self, route: Route) -> None:
         if not route.is_empty():
             return
         async with route.lock:
@@ -262,44 +209,6 @@ class Hub:
                 if route.is_empty() and self._routes.get(route.topic) is route:
                     del self._routes[route.topic]
 
-    # ── Listeners ─────────────────────────────────────────────────────────────────────────────
-
-    async def listen(self, topic: str, listener: Listener, *, history: HistoryPolicy | None) -> None:
-        """From its return on, `listener` hears the topic; see Listener for what it is promised.
-
-        `history` is what the topic's log keeps; None: it has none, and what is lost is not noticed.
-        Raises what the layer's `subscribe` and `history` raise; nobody listens then.
-        """
-        route = self._route_of(topic, conflates=False)
-        waiting: list[Publication] = []
-        route.listeners[listener] = None if history is None else waiting
-        try:
-            await self._subscribe(route)
-            if history is None:
-                return
-            top = (await self._layer.history(topic, policy=history, limit=0)).top
-        except BaseException:
-            await self.unlisten(topic, listener)
-            raise
-        if route.epoch != top.epoch:
-            route.epoch, route.offset = top.epoch, top.offset
-        route.listeners[listener] = None
-        for publication in waiting:
-            if publication.offset > top.offset:
-                listener.hear(publication)
-
-    async def unlisten(self, topic: str, listener: Listener) -> None:
-        """It hears nothing from here on. Does nothing where it does not listen."""
-        route = self._routes.get(topic)
-        if route is not None:
-            route.listeners.pop(listener, None)
-            await self._give_up_if_empty(route)
-
-    def count(self, topic: str) -> int:
-        """Live subscribers of the topic in this process."""
-        route = self._routes.get(topic)
-        return 0 if route is None else sum(len(group.members) for group in route.groups.values())
-
     # ── Events ────────────────────────────────────────────────────────────────────────────────
 
     def receive(self, topic: str, event: Event, epoch: str) -> None:
@@ -307,156 +216,75 @@ class Hub:
         route = self._routes.get(topic)
         if route is None:
             return
-        if epoch and isinstance(event, Publication) and not self._follow(route, event, epoch):
+        repair = route.repair
+        if repair is not None and repair.is_holding:
+            self._repairs.keep(route, event, epoch)
             return
-        for subscriber, waiting in list(route.pending.items()):
-            if len(waiting) >= MAX_PENDING_EVENTS:
-                self._cut_off(route, subscriber)
-            else:
-                waiting.append(event)
-        if route.listeners and isinstance(event, Publication):
-            for listener, missed in list(route.listeners.items()):
-                if missed is None:
-                    listener.hear(event)
-                else:
-                    missed.append(event)
-        if not route.groups:
-            return
-        route.events.append(event)
-        if not route.is_dirty:
-            route.is_dirty = True
-            self._dirty.append(route)
-            self._wake()
+        if epoch and isinstance(event, Publication):
+            if event.offset == route.offset + 1 and epoch == route.epoch:
+                route.offset = event.offset
+            elif not self._is_news(route, event, epoch):
+                return
+        self._feed.pass_on(route, event)
 
-    def doubt(self, topics: Iterable[str]) -> None:
-        """Called by the layer; see Receiver."""
-
-    def _follow(self, route: _Route, publication: Publication, epoch: str) -> bool:
-        """Moves the route's position on. False: the publication was here before."""
-        is_known = epoch == route.epoch
-        if is_known and publication.offset <= route.offset:
+    def _is_news(self, route: Route, publication: Publication, epoch: str) -> bool:
+        """Of a publication that is not the next one. False: it needs nothing more."""
+        if epoch == route.epoch and publication.offset <= route.offset:
+            # It was here before; but somebody who waits may have read an older log than others.
+            if route.pending:
+                self._feed.pass_to_pending(route, publication)
             return False
-        is_next = is_known and publication.offset == route.offset + 1
-        if route.epoch and not is_next:
-            logger.warning(
-                "topic lost publications",
+        if route.epoch:
+            logger.info(
+                "publications of a topic passed by",
                 extra={
                     "topic": route.topic,
                     "had": (route.epoch, route.offset),
                     "got": (epoch, publication.offset),
                 },
             )
-            self._cut_off_positioned(route)
+            if route.history is not None:
+                self._repairs.keep(route, publication, epoch)
+                return False
+            self._feed.cut_off_positioned(route)
         route.epoch, route.offset = epoch, publication.offset
         return True
 
-    def _cut_off_positioned(self, route: _Route, *, but: Subscriber | None = None) -> None:
-        for subscriber in route.subscribers():
-            if subscriber.is_positioned and subscriber is not but:
-                self._cut_off(route, subscriber)
-        for listener in list(route.listeners):
-            listener.lost()
-
-    def _cut_off(self, route: _Route, subscriber: Subscriber) -> None:
-        # What came before the gap is still the client's.
-        self._settle(route)
-        route.cut_off.add(subscriber)
-        self._take_out(route, subscriber)
-        subscriber.lose_position()
-
-    def _take_out(self, route: _Route, subscriber: Subscriber) -> None:
-        was_in = route.pending.pop(subscriber, None) is not None
-        for key, group in list(route.groups.items()):
-            was_in = was_in or subscriber in group.members
-            group.discard(subscriber)
-            if not group.members:
-                del route.groups[key]
-        self.subscriptions -= was_in
-
-    # ── Fan-out ───────────────────────────────────────────────────────────────────────────────
-
-    def _wake(self) -> None:
-        if not self._is_scheduled:
-            self._is_scheduled = True
-            self._schedule(self._run)
-
-    def _run(self) -> None:
-        self._is_scheduled = False
-        dirty, self._dirty = self._dirty, []
-        for route in dirty:
-            self._flush(route)
-        self._deliver()
-
-    def _flush(self, route: _Route) -> None:
-        """Encodes the route's events of this tick and queues them for those who are live now."""
-        route.is_dirty = False
-        if not route.events:
-            return
-        events, route.events = route.events, []
-        for key, group in route.groups.items():
-            messages = [
-                key.codec.encode_push(_push(route, key, event))
-                for event in events
-                if key.wants_join_leave or isinstance(event, Publication)
-            ]
-            if messages:
-                self._deliveries.append(
-                    _Delivery(
-                        key.codec.batch(messages),
-                        group.connections,
-                        topic=route.topic,
-                        conflates=route.conflates,
-                    )
-                )
-        if self._deliveries:
-            self._wake()
-
-    def _settle(self, route: _Route) -> None:
-        """Writes all that waits in the route, so that what is written next comes after it."""
-        self._flush(route)
-        for delivery in self._deliveries:
-            if delivery.topic == route.topic:
-                delivery.advance(len(delivery.connections))
-
-    def _deliver(self) -> None:
-        """Writes a slice of what waits, once per connection, however many topics it hears from."""
-        deliveries = self._deliveries
-        budget = SLICE
-        together: dict[Connection, list[Batch]] = {}
-        while deliveries and (budget > 0 or len(deliveries) > MAX_WAITING_DELIVERIES):
-            delivery = deliveries[0]
-            if delivery.conflates or (len(deliveries) == 1 and not together):
-                budget -= delivery.advance(max(budget, 1))
+    def doubt(self, topics: Iterable[str]) -> None:
+        """Called by the layer; see Receiver."""
+        for topic in topics:
+            route = self._routes.get(topic)
+            if route is None:
+                continue
+            if route.epoch:
+                self._repairs.check(route)
             else:
-                targets = delivery.take(max(budget, 1))
-                budget -= len(targets)
-                for connection in targets:
-                    together.setdefault(connection, []).append(delivery.batch)
-            if delivery.is_done:
-                deliveries.popleft()
-        for connection, batches in together.items():
-            connection.write(batches[0] if len(batches) == 1 else Batch.joined(batches))
-        if deliveries:
-            self._wake()
+                route.is_doubted = True
 
+    # ── Positions ─────────────────────────────────────────────────────────────────────────────
 
-def _is_news(event: Event, subscriber: Subscriber, position: Position) -> bool:
-    if isinstance(event, Publication):
-        return event.offset == 0 or event.offset > position.offset
-    return subscriber.wants_join_leave
+    async def watch_positions(self, *, interval_seconds: float) -> None:
+        """Looks at the logs of topics that are silent: no later publication shows that one was lost.
 
+        Each is read about once per interval; what was lost is found within two. Never returns.
+        """
+        while True:
+            await self._sleep(interval_seconds / WATCH_ROUNDS * self._rng.uniform(0.75, 1.25))
+            if self._layer.is_available:
+                self._look_at_positions(interval_seconds)
 
-def _push(route: _Route, key: _GroupKey, event: Event) -> Push:
-    number, channel = (route.id, "") if key.wants_topic_id else (0, route.topic)
-    return push_of(event, topic_id=number, channel=channel)
-
-
-def push_of(event: Event, *, topic_id: int, channel: str) -> Push:
-    """The push that tells a client of `event`; either the id or the name is given."""
-    match event:
-        case Publication():
-            return Push(id=topic_id, channel=channel, pub=event)
-        case Joined():
-            return Push(id=topic_id, channel=channel, join=event)
-        case Left():
-            return Push(id=topic_id, channel=channel, leave=event)
+    def _look_at_positions(self, interval_seconds: float) -> None:
+        now = self._clock()
+        for route in list(self._routes.values()):
+            if now < route.check_at:
+                continue
+            # The first time any moment of the interval will do, so that topics which began together
+            # are not read together.
+            is_first = not route.check_at
+            spread = self._rng.uniform(0, 1) if is_first else self._rng.uniform(0.75, 1.25)
+            route.check_at = now + interval_seconds * spread
+            position = Position(route.offset, route.epoch)
+            is_silent = position == route.seen_position
+            route.seen_position = position
+            if is_silent and not is_first and route.epoch and route.has_positioned():
+                self._repairs.check_if_possible(route)

@@ -5,13 +5,14 @@ Whoever needs the engine from outside (consumers, views, commands, features) ask
 
 import asyncio
 import contextvars
+import logging
 import os
 import random
 import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -35,6 +36,8 @@ from realtime.rpc import methods
 from realtime.sessions import Sessions
 from realtime.tokens import TokenSigner, TokenVerifier
 from realtime.topics.registry import NamespaceRegistry, namespaces
+
+logger = logging.getLogger(__name__)
 
 # A publish that has not come back by then never will: the loop is stuck or gone.
 PUBLISH_TIMEOUT_SECONDS = 10
@@ -60,7 +63,17 @@ class Runtime:
         self._hook_threads = ThreadPoolExecutor(settings.hook_threads, thread_name_prefix="realtime-hook")
         registry = build_namespaces(settings)
         hooks = Hooks(run_blocking=self._run_blocking)
-        self.hub = Hub(layer=layer, schedule=_call_soon)
+        # What the engine does beside the sessions: started here, ended by stop().
+        self._tasks: set[asyncio.Task[None]] = set()
+        rng = random.Random()  # noqa: S311  # It spreads timers; nothing secret hangs on it.
+        self.hub = Hub(
+            layer=layer,
+            schedule=_call_soon,
+            spawn=self._spawn,
+            sleep=asyncio.sleep,
+            clock=time.monotonic,
+            rng=rng,
+        )
         self.publisher = Publisher(
             layer=layer,
             namespaces=registry,
@@ -96,7 +109,7 @@ class Runtime:
             clock=time.time,
             monotonic=time.monotonic,
             new_id=lambda: str(uuid.uuid4()),
-            rng=random.Random(),  # noqa: S311  # It spreads timers; nothing secret hangs on it.
+            rng=rng,
             allows_anonymous=settings.allow_anonymous_connect,
             subscribes_to_personal_topic=settings.subscribe_to_personal_topic,
         )
@@ -133,6 +146,9 @@ class Runtime:
         self._loop = loop
         self.control.start()
         self.nodes.start()
+        if self.layer.is_shared:
+            # In a single process nothing is lost between the log and the hub.
+            self._spawn(self.hub.watch_positions(interval_seconds=self.settings.position_check_seconds))
 
     async def drain(self) -> None:
         """Turns unready, waits until load balancers have seen it, then closes all in a spread (3001)."""
@@ -148,6 +164,7 @@ class Runtime:
     async def stop(self) -> None:
         await self.nodes.stop()
         await self.control.stop()
+        await self._end_tasks()
         await self.layer.close()
         self._hook_threads.shutdown(wait=False, cancel_futures=True)
         self._loop = None
@@ -203,6 +220,25 @@ class Runtime:
             raise PublishUnavailable("This process is stopping.")
         publishing = self.layer.publish(topic, publication, history=history, idempotency_key=idempotency_key)
         return asyncio.run_coroutine_threadsafe(publishing, loop).result(PUBLISH_TIMEOUT_SECONDS)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._forget_task)
+
+    def _forget_task(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            logger.error("a task of the engine failed", exc_info=task.exception())
+
+    async def _end_tasks(self) -> None:
+        # A task that belongs to another loop ended with it.
+        loop = asyncio.get_running_loop()
+        tasks = [task for task in self._tasks if task.get_loop() is loop]
+        self._tasks.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _run_blocking(self, function: Callable[..., Any], *args: object) -> Any:
         context = contextvars.copy_context()

@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Iterator
 
 from realtime.caller import Caller
 from realtime.errors import CommandError, ErrorCode
-from realtime.hub import push_of
 from realtime.messages import (
     REJECTS_UNRECOVERED,
     Joined,
@@ -73,7 +72,10 @@ class Subscriptions:
     async def _open(self, subscription: Subscription, request: SubscribeRequest) -> SubscribeResult:
         node, topic, namespace = self._node, subscription.topic.text, subscription.namespace
         subscription.topic_id = await node.hub.join(
-            topic, subscription, conflates=namespace.slow_consumer == "conflate"
+            topic,
+            subscription,
+            conflates=namespace.slow_consumer == "conflate",
+            history=history_policy(namespace),
         )
         start = await self._find_start(subscription, request)
         subscription.position = start.top
@@ -119,16 +121,8 @@ class Subscriptions:
 
     def go_live(self, subscription: Subscription) -> None:
         """Nothing is lost or doubled: what came since open() follows the reply, and all else follows that."""
-        waited = self._node.hub.go_live(subscription.topic.text, subscription, subscription.position)
         subscription.state = State.LIVE
-        number = subscription.topic_id if subscription.wants_topic_id else 0
-        channel = "" if number else subscription.topic.text
-        messages = [
-            subscription.codec.encode_push(push_of(event, topic_id=number, channel=channel))
-            for event in waited
-        ]
-        if messages:
-            subscription.connection.write(subscription.codec.batch(messages))
+        self._node.hub.go_live(subscription.topic.text, subscription, subscription.position)
 
     async def announce(self, subscription: Subscription, caller: Caller) -> None:
         """What fails is logged: the client has its reply by now, and is in the topic all the same."""

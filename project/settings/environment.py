@@ -280,6 +280,12 @@ REALTIME: tuple[Variable[Any], ...] = (
         "With Redis: how long after a process was killed its clients are gone from presence at the latest.",
     ),
     Variable(
+        "REALTIME_POSITION_CHECK_INTERVAL",
+        SECONDS,
+        30,
+        "With Redis: how often a silent topic is held against its log, in case that its news were lost.",
+    ),
+    Variable(
         "REALTIME_SHUTDOWN_DELAY",
         SECONDS,
         1,
@@ -296,7 +302,7 @@ REALTIME: tuple[Variable[Any], ...] = (
         "REALTIME_NODE_ANNOUNCE_INTERVAL",
         SECONDS,
         3,
-        "How often a server process tells the others how it is; after about three times that it counts as gone.",
+        "How often a server process announces itself; after three times that in silence it counts as gone.",
     ),
 )
 

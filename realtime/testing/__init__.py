@@ -15,6 +15,7 @@ from realtime.testing.clock import ManualClock
 from realtime.testing.connection import FakeConnection, TransparentCodec
 from realtime.testing.node import ManualNode
 from realtime.testing.scheduler import ManualScheduler
+from realtime.testing.sleep import ManualSleep
 
 __all__ = [
     "FakeClient",
@@ -22,5 +23,6 @@ __all__ = [
     "ManualClock",
     "ManualNode",
     "ManualScheduler",
+    "ManualSleep",
     "TransparentCodec",
 ]

@@ -1,8 +1,9 @@
 """A whole engine for one test: memory layer, manual time, ids that count up. No sockets, no Django."""
 
+import asyncio
 import itertools
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from realtime.hooks import Hooks
@@ -21,6 +22,7 @@ from realtime.testing.client import FakeClient
 from realtime.testing.clock import ManualClock
 from realtime.testing.connection import TransparentCodec
 from realtime.testing.scheduler import ManualScheduler
+from realtime.testing.sleep import ManualSleep
 from realtime.tokens import TokenSigner, TokenVerifier
 from realtime.topics.namespace import Namespace
 from realtime.topics.registry import NamespaceRegistry
@@ -36,7 +38,8 @@ async def run_at_once(function: Callable[..., Any], *args: object) -> Any:
 
 
 class ManualNode:
-    """The parts are those of a Node; `clock` drives both of its clocks, `scheduler` its hub.
+    """The parts are those of a Node; `clock` drives both of its clocks, `scheduler` its hub, and
+    `sleep.wake()` what of the hub waits for a time that has come; its tasks run as the loop does.
 
     `wrap_layer` may put something between the engine and its layer: a layer that fails or waits.
     """
@@ -66,7 +69,17 @@ class ManualNode:
             self.registry.register(namespace)
         self.limits = limits or Limits()
         self.sessions = Sessions(limits=self.limits)
-        self.hub = Hub(layer=self.layer, schedule=self.scheduler)
+        self.sleep = ManualSleep(self.clock)
+        self.tasks: set[asyncio.Task[None]] = set()
+        rng = random.Random(seed)  # noqa: S311  # The same timers in every run.
+        self.hub = Hub(
+            layer=self.layer,
+            schedule=self.scheduler,
+            spawn=self._spawn,
+            sleep=self.sleep,
+            clock=self.clock,
+            rng=rng,
+        )
         self.publisher = Publisher(
             layer=self.layer,
             namespaces=self.registry,
@@ -92,7 +105,7 @@ class ManualNode:
             clock=self.unix_now,
             monotonic=self.clock,
             new_id=lambda: f"client{next(ids)}",
-            rng=random.Random(seed),  # noqa: S311  # The same timers in every run.
+            rng=rng,
             allows_anonymous=allows_anonymous,
             subscribes_to_personal_topic=subscribes_to_personal_topic,
         )
@@ -133,15 +146,22 @@ class ManualNode:
             "layer subscriptions": len(self.memory._subscribed),  # noqa: SLF001  # Nobody else asks.
             "sessions": len(self.sessions),
             "callbacks": len(self.scheduler),
+            "tasks": len(self.tasks),
         }
         if isinstance(self.presence, MemoryPresence):
             kept["presence topics"] = len(self.presence)
         return {what: number for what, number in kept.items() if number}
 
     async def advance(self, seconds: float, *clients: FakeClient) -> None:
-        """Lets time pass in one leap, then does what is due in the sessions of `clients`."""
+        """Lets time pass in one leap, then does what is due in the hub and the sessions of `clients`."""
         self.clock.advance(seconds)
+        self.sleep.wake()
         for client in clients:
             client.session.tick()
             await client.connection.run_jobs()
         self.scheduler.run()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)

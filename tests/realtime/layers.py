@@ -1,10 +1,11 @@
-"""Layers between an engine and its memory layer: one that fails when told to, one that waits."""
+"""Layers between an engine and its memory layer: one that fails when told to, one waits, one loses."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
-from realtime.layers.base import BlockingLayer, History, HistoryPolicy, Published, Receiver, TopicLayer
+from realtime.layers.base import BlockingLayer, Event, History, HistoryPolicy, Published, Receiver, TopicLayer
 from realtime.messages import Joined, Left, Position, Publication
 
 T = TypeVar("T")
@@ -135,6 +136,54 @@ class GatedLayer(WrappedLayer):
         self.gated = set()
         while self.gates:
             self.open()
+
+
+class LossyLayer(WrappedLayer):
+    """As pub/sub beside a log: events may be late or lost on their way, never out of order.
+
+    While `holds`, events wait, by topic, until they are delivered or dropped.
+    """
+
+    def __init__(self, inner: TopicLayer) -> None:
+        super().__init__(inner)
+        self.holds = False
+        self.held: dict[str, deque[tuple[Event, str]]] = {}
+        self._receiver: Receiver | None = None
+
+    async def _call(self, name: str, work: Callable[[], Awaitable[T]]) -> T:
+        return await work()
+
+    def attach(self, receiver: Receiver) -> None:
+        self._receiver = receiver
+        self._inner.attach(self)
+
+    async def unsubscribe(self, topic: str) -> None:
+        await super().unsubscribe(topic)
+        self.held.pop(topic, None)
+
+    def receive(self, topic: str, event: Event, epoch: str) -> None:
+        assert self._receiver is not None
+        if self.holds or topic in self.held:
+            self.held.setdefault(topic, deque()).append((event, epoch))
+        else:
+            self._receiver.receive(topic, event, epoch)
+
+    def doubt(self, topics: Iterable[str]) -> None:
+        assert self._receiver is not None
+        self._receiver.doubt(topics)
+
+    def deliver(self, topic: str, count: int | None = None) -> None:
+        """The oldest of those that wait, or all."""
+        assert self._receiver is not None
+        held = self.held.get(topic, deque())
+        for _ in range(len(held) if count is None else min(count, len(held))):
+            self._receiver.receive(topic, *held.popleft())
+        if not held:
+            self.held.pop(topic, None)
+
+    def drop(self, topic: str) -> None:
+        """All that wait are lost."""
+        self.held.pop(topic, None)
 
 
 async def settle() -> None:

@@ -1,78 +1,15 @@
 """The hub: one encoding for all, one write per tick, no event lost, doubled or left behind."""
 
 import asyncio
-from dataclasses import dataclass, field
 
 import pytest
-from msgspec import Raw
 
-from realtime import hub as hub_module
-from realtime.hub import Hub
-from realtime.layers.base import HistoryPolicy
-from realtime.layers.memory import MemoryTopicLayer
-from realtime.messages import ClientInfo, Joined, Left, Position, Publication
-from realtime.testing import FakeConnection, ManualClock, ManualScheduler, TransparentCodec
-from tests.realtime.layers import FailingLayer, GatedLayer, LayerAway, settle
-
-TOPIC = "chat:lobby"
-KEPT = HistoryPolicy(size=100, ttl_seconds=60)
-INFO = ClientInfo(user="alice", client="1")
-NOWHERE = Position()
-
-
-@dataclass(eq=False)
-class FakeSubscriber:
-    """Implements Subscriber (realtime/hub.py)."""
-
-    codec: TransparentCodec
-    connection: FakeConnection = field(default_factory=FakeConnection)
-    wants_topic_id: bool = False
-    wants_join_leave: bool = False
-    is_positioned: bool = False
-    lost: int = 0
-
-    def lose_position(self) -> None:
-        self.lost += 1
-
-    @property
-    def offsets(self) -> list[int]:
-        return [push.pub.offset for push in self.connection.pushes if push.pub is not None]
-
-    @property
-    def data(self) -> list[bytes]:
-        return [bytes(push.pub.data) for push in self.connection.pushes if push.pub is not None]
-
-
-class Stage:
-    """A hub on a memory layer, with a scheduler that runs by hand."""
-
-    def __init__(self) -> None:
-        self.memory = MemoryTopicLayer(clock=ManualClock(), new_epoch=lambda: "now")
-        self.failing = FailingLayer(self.memory)
-        self.layer = GatedLayer(self.failing)
-        self.scheduler = ManualScheduler()
-        self.hub = Hub(layer=self.layer, schedule=self.scheduler)
-        self.codec = TransparentCodec()
-
-    def subscriber(self, **options: bool) -> FakeSubscriber:
-        return FakeSubscriber(self.codec, **options)  # type: ignore[arg-type]  # Flags.
-
-    async def live(self, position: Position = NOWHERE, **options: bool) -> FakeSubscriber:
-        subscriber = self.subscriber(**options)
-        await self.hub.join(TOPIC, subscriber, conflates=False)
-        self.hub.go_live(TOPIC, subscriber, position)
-        return subscriber
-
-    async def publish(self, *data: bytes, topic: str = TOPIC, history: HistoryPolicy | None = None) -> None:
-        for each in data:
-            await self.layer.publish(topic, Publication(data=Raw(each)), history=history)
-
-    def receive(self, offset: int, epoch: str = "now") -> None:
-        """As from a layer that may have lost something."""
-        self.hub.receive(TOPIC, Publication(data=Raw(b"%d" % offset), offset=offset), epoch)
-
-    def left_behind(self) -> tuple[int, int, int]:
-        return len(self.hub), len(self.memory._subscribed), len(self.hub._deliveries)
+from realtime import fanout as fanout_module
+from realtime import feed as feed_module
+from realtime.messages import Joined, Left, Position
+from realtime.testing import TransparentCodec
+from tests.realtime.hub_stage import INFO, KEPT, TOPIC, FakeSubscriber, Stage
+from tests.realtime.layers import LayerAway, settle
 
 
 @pytest.fixture
@@ -100,7 +37,7 @@ async def test_a_publication_is_encoded_once_for_each_kind_of_subscriber(stage: 
         await stage.live(wants_topic_id=True)
         await stage.live(wants_join_leave=True)
     other = FakeSubscriber(other_codec)
-    await stage.hub.join(TOPIC, other, conflates=False)
+    await stage.hub.join(TOPIC, other, conflates=False, history=KEPT)
     stage.hub.go_live(TOPIC, other, Position())
 
     await stage.publish(b"1")
@@ -131,7 +68,7 @@ async def test_one_tick_is_scheduled_however_much_arrives(stage: Stage) -> None:
 
 async def test_clients_that_want_numbers_get_them_in_place_of_the_name(stage: Stage) -> None:
     by_name, by_number = await stage.live(), stage.subscriber(wants_topic_id=True)
-    number = await stage.hub.join(TOPIC, by_number, conflates=False)
+    number = await stage.hub.join(TOPIC, by_number, conflates=False, history=KEPT)
     stage.hub.go_live(TOPIC, by_number, Position())
 
     await stage.publish(b"1")
@@ -145,10 +82,10 @@ async def test_clients_that_want_numbers_get_them_in_place_of_the_name(stage: St
 
 async def test_a_topics_number_is_never_given_to_another(stage: Stage) -> None:
     first = stage.subscriber()
-    number = await stage.hub.join(TOPIC, first, conflates=False)
+    number = await stage.hub.join(TOPIC, first, conflates=False, history=KEPT)
     await stage.hub.leave(TOPIC, first)
 
-    assert await stage.hub.join("chat:other", stage.subscriber(), conflates=False) != number
+    assert await stage.hub.join("chat:other", stage.subscriber(), conflates=False, history=KEPT) != number
 
 
 async def test_joins_and_leaves_go_to_those_who_want_them(stage: Stage) -> None:
@@ -168,7 +105,7 @@ async def test_joins_and_leaves_go_to_those_who_want_them(stage: Stage) -> None:
 
 async def test_conflating_topics_say_which_batch_may_be_left_out(stage: Stage) -> None:
     subscriber = stage.subscriber()
-    await stage.hub.join(TOPIC, subscriber, conflates=True)
+    await stage.hub.join(TOPIC, subscriber, conflates=True, history=KEPT)
     stage.hub.go_live(TOPIC, subscriber, Position())
 
     await stage.publish(b"1")
@@ -178,7 +115,7 @@ async def test_conflating_topics_say_which_batch_may_be_left_out(stage: Stage) -
 
 
 async def test_a_large_topic_yields_between_its_slices(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub_module, "SLICE", 4)
+    monkeypatch.setattr(fanout_module, "SLICE", 4)
     subscribers = [await stage.live() for _ in range(10)]
     await stage.publish(b"1")
 
@@ -193,7 +130,7 @@ async def test_a_large_topic_yields_between_its_slices(stage: Stage, monkeypatch
 async def test_slices_of_several_publications_keep_their_order(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub_module, "SLICE", 3)
+    monkeypatch.setattr(fanout_module, "SLICE", 3)
     subscribers = [await stage.live() for _ in range(5)]
 
     for number in range(4):
@@ -207,14 +144,14 @@ async def test_slices_of_several_publications_keep_their_order(
 async def test_batches_that_come_faster_than_slices_drain_are_bounded(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub_module, "SLICE", 1)
-    monkeypatch.setattr(hub_module, "MAX_WAITING_DELIVERIES", 5)
+    monkeypatch.setattr(fanout_module, "SLICE", 1)
+    monkeypatch.setattr(fanout_module, "MAX_WAITING_DELIVERIES", 5)
     subscribers = [await stage.live() for _ in range(10)]
 
     for number in range(20):
         await stage.publish(b"%d" % number)
         stage.scheduler.run_once()
-        assert len(stage.hub._deliveries) <= 5
+        assert len(stage.hub._fanout) <= 5
 
     stage.scheduler.run()
     assert {len(subscriber.data) for subscriber in subscribers} == {20}
@@ -222,7 +159,7 @@ async def test_batches_that_come_faster_than_slices_drain_are_bounded(
 
 async def test_topics_do_not_mix(stage: Stage) -> None:
     mine, other = await stage.live(), stage.subscriber()
-    await stage.hub.join("chat:other", other, conflates=False)
+    await stage.hub.join("chat:other", other, conflates=False, history=KEPT)
     stage.hub.go_live("chat:other", other, Position())
 
     await stage.publish(b"mine")
@@ -239,7 +176,7 @@ async def test_topics_do_not_mix(stage: Stage) -> None:
 async def test_a_pending_subscriber_gets_nothing_yet(stage: Stage) -> None:
     await stage.live()
     pending = stage.subscriber()
-    await stage.hub.join(TOPIC, pending, conflates=False)
+    await stage.hub.join(TOPIC, pending, conflates=False, history=KEPT)
 
     await stage.publish(b"1")
     stage.scheduler.run()
@@ -248,63 +185,70 @@ async def test_a_pending_subscriber_gets_nothing_yet(stage: Stage) -> None:
     assert stage.hub.count(TOPIC) == 1
 
 
-async def test_going_live_hands_over_what_came_behind_the_position(stage: Stage) -> None:
-    subscriber = stage.subscriber(is_positioned=True)
-    await stage.hub.join(TOPIC, subscriber, conflates=False)
-    await stage.publish(b"1", b"2", b"3", history=KEPT)
+async def test_going_live_writes_what_came_behind_the_position(stage: Stage) -> None:
+    subscriber = await stage.pending(is_positioned=True)
+    await stage.keep(3)
 
-    waited = stage.hub.go_live(TOPIC, subscriber, Position(2, "now"))
+    stage.hub.go_live(TOPIC, subscriber, Position(2, "now"))
 
-    assert [event.offset for event in waited if isinstance(event, Publication)] == [3]
+    assert subscriber.offsets == [3]
     stage.scheduler.run()
-    assert subscriber.data == []
+    assert (subscriber.offsets, subscriber.connection.writes) == ([3], 1)
 
 
 async def test_going_live_before_the_tick_of_a_publication_does_not_double_it(stage: Stage) -> None:
     others = await stage.live()
-    subscriber = stage.subscriber()
-    await stage.hub.join(TOPIC, subscriber, conflates=False)
+    subscriber = await stage.pending()
     await stage.publish(b"1", history=KEPT)
 
-    waited = stage.hub.go_live(TOPIC, subscriber, Position(0, "now"))
+    stage.hub.go_live(TOPIC, subscriber, Position(0, "now"))
     await stage.publish(b"2", history=KEPT)
     stage.scheduler.run()
 
-    assert len(waited) == 1
-    assert (subscriber.data, others.data) == ([b"2"], [b"1", b"2"])
+    assert (subscriber.data, others.data) == ([b"1", b"2"], [b"1", b"2"])
 
 
-async def test_joins_that_waited_are_handed_over_to_those_who_want_them(stage: Stage) -> None:
-    curious, other = stage.subscriber(wants_join_leave=True), stage.subscriber()
-    for subscriber in (curious, other):
-        await stage.hub.join(TOPIC, subscriber, conflates=False)
+async def test_joins_that_waited_are_written_to_those_who_want_them(stage: Stage) -> None:
+    curious, other = await stage.pending(wants_join_leave=True), await stage.pending()
 
     await stage.layer.broadcast(TOPIC, Joined(INFO))
+    for subscriber in (curious, other):
+        stage.hub.go_live(TOPIC, subscriber, Position())
 
-    assert stage.hub.go_live(TOPIC, curious, Position()) == [Joined(INFO)]
-    assert stage.hub.go_live(TOPIC, other, Position()) == []
+    assert [push.join for push in curious.connection.pushes] == [Joined(INFO)]
+    assert (other.connection.pushes, other.connection.writes) == ([], 0)
 
 
-async def test_a_topic_without_a_log_hands_over_everything_that_waited(stage: Stage) -> None:
-    subscriber = stage.subscriber()
-    await stage.hub.join(TOPIC, subscriber, conflates=False)
+async def test_what_waited_goes_to_clients_that_want_numbers_by_number(stage: Stage) -> None:
+    subscriber = stage.subscriber(wants_topic_id=True)
+    number = await stage.join(subscriber)
+    await stage.publish(b"1")
+
+    stage.hub.go_live(TOPIC, subscriber, Position())
+
+    assert [(push.id, push.channel) for push in subscriber.connection.pushes] == [(number, "")]
+
+
+async def test_a_topic_without_a_log_writes_everything_that_waited(stage: Stage) -> None:
+    subscriber = await stage.pending()
 
     await stage.publish(b"1", b"2")
+    stage.hub.go_live(TOPIC, subscriber, Position())
 
-    assert len(stage.hub.go_live(TOPIC, subscriber, Position())) == 2
+    assert subscriber.data == [b"1", b"2"]
 
 
 async def test_a_reader_that_is_stuck_is_told_to_start_over_and_memory_is_bounded(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub_module, "MAX_PENDING_EVENTS", 3)
+    monkeypatch.setattr(feed_module, "MAX_PENDING_EVENTS", 3)
     stuck = stage.subscriber(is_positioned=True)
-    await stage.hub.join(TOPIC, stuck, conflates=False)
+    await stage.hub.join(TOPIC, stuck, conflates=False, history=KEPT)
 
     await stage.publish(*[b"%d" % number for number in range(1, 8)], history=KEPT)
 
     assert stuck.lost == 1
-    assert stage.hub.go_live(TOPIC, stuck, Position(0, "now")) == []
+    stage.hub.go_live(TOPIC, stuck, Position(0, "now"))
     await stage.publish(b"8", history=KEPT)
     stage.scheduler.run()
     assert stuck.data == []
@@ -336,40 +280,21 @@ async def test_what_a_subscriber_read_from_the_log_is_not_pushed_again(stage: St
     assert subscriber.offsets == [6]
 
 
-async def test_a_gap_costs_positioned_subscribers_their_position_and_no_others(stage: Stage) -> None:
-    positioned, other = await stage.live(Position(0, "now"), is_positioned=True), await stage.live()
+async def test_a_topic_without_a_log_that_skips_costs_positioned_subscribers_their_position(
+    stage: Stage,
+) -> None:
+    # Another process says that there is a log; this one's namespaces say that there is none.
+    positioned, other = stage.subscriber(is_positioned=True), stage.subscriber()
+    for subscriber in (positioned, other):
+        await stage.hub.join(TOPIC, subscriber, conflates=False, history=None)
+        stage.hub.go_live(TOPIC, subscriber, Position())
 
     for offset in (1, 4, 5):
         stage.receive(offset)
     stage.scheduler.run()
 
     assert (positioned.lost, other.lost) == (1, 0)
-    assert other.offsets == [1, 4, 5]
-
-
-async def test_nothing_behind_a_gap_reaches_a_positioned_subscriber(stage: Stage) -> None:
-    # Its client would take the new offset for its position, and recovery would skip the gap.
-    live = await stage.live(Position(0, "now"), is_positioned=True)
-    pending = stage.subscriber(is_positioned=True)
-    await stage.hub.join(TOPIC, pending, conflates=False)
-
-    for offset in (1, 4, 5):
-        stage.receive(offset)
-    waited = stage.hub.go_live(TOPIC, pending, Position(0, "now"))
-    stage.receive(6)
-    stage.scheduler.run()
-
-    assert live.offsets == [1]
-    assert (waited, pending.offsets, pending.lost) == ([], [], 1)
-
-
-async def test_a_new_epoch_is_a_gap(stage: Stage) -> None:
-    subscriber = await stage.live(Position(7, "before"), is_positioned=True)
-
-    stage.receive(1, epoch="now")
-    stage.scheduler.run()
-
-    assert (subscriber.lost, subscriber.offsets) == (1, [])
+    assert (positioned.offsets, other.offsets) == ([1], [1, 4, 5])
 
 
 async def test_the_first_publication_of_a_topic_that_was_never_read_is_no_gap(stage: Stage) -> None:
@@ -382,36 +307,15 @@ async def test_the_first_publication_of_a_topic_that_was_never_read_is_no_gap(st
     assert (subscriber.lost, subscriber.offsets) == (0, [5, 6])
 
 
-async def test_a_log_that_was_lost_while_a_subscriber_read_it_makes_it_start_over(stage: Stage) -> None:
-    # What waited is of the lost log, or what was read is: the two must not be put together.
-    subscriber = stage.subscriber(is_positioned=True)
-    await stage.hub.join(TOPIC, subscriber, conflates=False)
-    stage.receive(1, epoch="before")
-
-    waited = stage.hub.go_live(TOPIC, subscriber, Position(0, "now"))
-    stage.receive(2, epoch="before")
-    stage.scheduler.run()
-
-    assert (waited, subscriber.offsets, subscriber.lost) == ([], [], 1)
-
-
-async def test_a_subscriber_that_finds_a_new_log_costs_the_others_their_position(stage: Stage) -> None:
-    early = await stage.live(Position(5, "before"), is_positioned=True)
-
-    late = await stage.live(Position(0, "now"), is_positioned=True)
-    stage.receive(1, epoch="now")
-    stage.scheduler.run()
-
-    assert (early.lost, early.offsets) == (1, [])
-    assert (late.lost, late.offsets) == (0, [1])
-
-
 async def test_who_lost_its_position_leaves_nothing_behind(stage: Stage) -> None:
     subscriber = await stage.live(Position(0, "now"), is_positioned=True)
     stage.receive(5)
+    await stage.run()
 
     await stage.hub.leave(TOPIC, subscriber)
     stage.scheduler.run()
+
+    assert subscriber.lost == 1
 
     assert stage.left_behind() == (0, 0, 0)
 
@@ -432,7 +336,7 @@ async def test_the_layer_is_subscribed_with_the_first_and_given_up_with_the_last
 
 async def test_a_pending_subscriber_can_leave(stage: Stage) -> None:
     pending = stage.subscriber()
-    await stage.hub.join(TOPIC, pending, conflates=False)
+    await stage.hub.join(TOPIC, pending, conflates=False, history=KEPT)
     await stage.publish(b"1")
 
     await stage.hub.leave(TOPIC, pending)
@@ -466,7 +370,7 @@ async def test_what_was_published_before_leaving_comes_before_the_end_and_nothin
 async def test_leaving_amid_a_sliced_delivery_neither_loses_nor_doubles(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub_module, "SLICE", 2)
+    monkeypatch.setattr(fanout_module, "SLICE", 2)
     subscribers = [await stage.live() for _ in range(6)]
     await stage.publish(b"1", b"2")
     stage.scheduler.run_once()
@@ -482,7 +386,7 @@ async def test_joining_while_the_topic_is_being_given_up_keeps_it(stage: Stage) 
     stage.layer.gated = {"unsubscribe", "subscribe"}
     leaving = asyncio.ensure_future(stage.hub.leave(TOPIC, first))
     await settle()
-    joining = asyncio.ensure_future(stage.hub.join(TOPIC, second, conflates=False))
+    joining = asyncio.ensure_future(stage.hub.join(TOPIC, second, conflates=False, history=KEPT))
     await settle()
 
     stage.layer.open_all()
@@ -499,7 +403,8 @@ async def test_joining_while_the_topic_is_being_given_up_keeps_it(stage: Stage) 
 async def test_two_who_join_at_once_subscribe_the_layer_once_and_both_wait_for_it(stage: Stage) -> None:
     stage.layer.gated = {"subscribe"}
     joins = [
-        asyncio.ensure_future(stage.hub.join(TOPIC, stage.subscriber(), conflates=False)) for _ in range(2)
+        asyncio.ensure_future(stage.hub.join(TOPIC, stage.subscriber(), conflates=False, history=KEPT))
+        for _ in range(2)
     ]
     await settle()
 
@@ -511,7 +416,7 @@ async def test_two_who_join_at_once_subscribe_the_layer_once_and_both_wait_for_i
 
 async def test_a_join_that_is_cancelled_leaves_nothing_behind(stage: Stage) -> None:
     stage.layer.gated = {"subscribe"}
-    joining = asyncio.ensure_future(stage.hub.join(TOPIC, stage.subscriber(), conflates=False))
+    joining = asyncio.ensure_future(stage.hub.join(TOPIC, stage.subscriber(), conflates=False, history=KEPT))
     await settle()
 
     joining.cancel()
@@ -524,7 +429,7 @@ async def test_a_layer_that_cannot_subscribe_leaves_nothing_behind(stage: Stage)
     stage.failing.failing = {"subscribe"}
 
     with pytest.raises(LayerAway):
-        await stage.hub.join(TOPIC, stage.subscriber(), conflates=False)
+        await stage.hub.join(TOPIC, stage.subscriber(), conflates=False, history=KEPT)
 
     assert stage.left_behind() == (0, 0, 0)
 
@@ -533,7 +438,7 @@ async def test_one_failed_join_does_not_take_another_with_it(stage: Stage) -> No
     stage.layer.gated, stage.failing.failing = {"subscribe"}, {"subscribe"}
     first, second = stage.subscriber(), stage.subscriber()
     joins = [
-        asyncio.ensure_future(stage.hub.join(TOPIC, subscriber, conflates=False))
+        asyncio.ensure_future(stage.hub.join(TOPIC, subscriber, conflates=False, history=KEPT))
         for subscriber in (first, second)
     ]
     await settle()

@@ -3,41 +3,9 @@
 import asyncio
 
 import pytest
-from msgspec import Raw
 
-from realtime.hub import Hub
-from realtime.layers.base import HistoryPolicy
-from realtime.layers.memory import MemoryTopicLayer
-from realtime.messages import Publication
-from realtime.testing import ManualScheduler
-from tests.realtime.layers import FailingLayer, GatedLayer, LayerAway, settle
-
-TOPIC = "control"
-KEPT = HistoryPolicy(size=10, ttl_seconds=60)
-
-
-class Ear:
-    """Implements Listener (realtime/subscriber.py): notes offsets, and "lost" in between."""
-
-    def __init__(self) -> None:
-        self.heard: list[int | str] = []
-
-    def hear(self, publication: Publication) -> None:
-        self.heard.append(publication.offset)
-
-    def lost(self) -> None:
-        self.heard.append("lost")
-
-
-class Stage:
-    def __init__(self) -> None:
-        self.memory = MemoryTopicLayer(new_epoch=lambda: "now")
-        self.failing = FailingLayer(self.memory)
-        self.layer = GatedLayer(self.failing)
-        self.hub = Hub(layer=self.layer, schedule=ManualScheduler())
-
-    async def publish(self) -> None:
-        await self.layer.publish(TOPIC, Publication(data=Raw(b"1")), history=KEPT)
+from tests.realtime.hub_stage import KEPT, TOPIC, FakeListener, Stage
+from tests.realtime.layers import LayerAway, settle
 
 
 @pytest.fixture
@@ -46,25 +14,25 @@ def stage() -> Stage:
 
 
 async def test_a_listener_hears_what_is_published_from_then_on(stage: Stage) -> None:
-    ear = Ear()
-    await stage.publish()
+    ear = FakeListener()
+    await stage.keep()
 
     await stage.hub.listen(TOPIC, ear, history=KEPT)
-    await stage.publish()
-    await stage.publish()
+    await stage.keep()
+    await stage.keep()
 
     assert ear.heard == [2, 3]
 
 
 async def test_what_is_published_while_the_log_is_read_is_heard_once(stage: Stage) -> None:
-    ear = Ear()
+    ear = FakeListener()
     stage.layer.gated = {"history"}
     listening = asyncio.ensure_future(stage.hub.listen(TOPIC, ear, history=KEPT))
     await settle()
-    await stage.publish()
+    await stage.keep()
     stage.layer.open()
     await settle()
-    await stage.publish()
+    await stage.keep()
 
     stage.layer.open_all()
     await listening
@@ -73,11 +41,11 @@ async def test_what_is_published_while_the_log_is_read_is_heard_once(stage: Stag
 
 
 async def test_who_listens_no_more_hears_nothing_and_leaves_nothing_behind(stage: Stage) -> None:
-    ear = Ear()
+    ear = FakeListener()
     await stage.hub.listen(TOPIC, ear, history=KEPT)
 
     await stage.hub.unlisten(TOPIC, ear)
-    await stage.publish()
+    await stage.keep()
 
     assert ear.heard == []
     assert (len(stage.hub), len(stage.memory._subscribed)) == (0, 0)
@@ -88,6 +56,6 @@ async def test_a_layer_that_is_away_leaves_nobody_listening(stage: Stage, call: 
     stage.failing.failing = {call}
 
     with pytest.raises(LayerAway):
-        await stage.hub.listen(TOPIC, Ear(), history=KEPT)
+        await stage.hub.listen(TOPIC, FakeListener(), history=KEPT)
 
     assert (len(stage.hub), len(stage.memory._subscribed)) == (0, 0)

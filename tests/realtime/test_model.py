@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from msgspec import Raw
 
-from realtime import hub as hub_module
+from realtime import fanout as fanout_module
+from realtime import feed as feed_module
 from realtime.errors import CloseCode, UnsubscribeCode
 from realtime.layers.base import History, HistoryPolicy, Published, TopicLayer
 from realtime.messages import (
@@ -303,8 +304,8 @@ class Engine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         # Small, so that a few steps reach what takes thousands in production.
-        self._bounds = hub_module.SLICE, hub_module.MAX_PENDING_EVENTS
-        hub_module.SLICE, hub_module.MAX_PENDING_EVENTS = 2, 5
+        self._bounds = fanout_module.SLICE, feed_module.MAX_PENDING_EVENTS
+        fanout_module.SLICE, feed_module.MAX_PENDING_EVENTS = 2, 5
         self.runner = asyncio.Runner()
         self.node = ManualNode(STREAM, wrap_layer=lambda memory: GatedLayer(WatchedLayer(memory)))
         assert isinstance(self.node.layer, GatedLayer)
@@ -464,7 +465,7 @@ class Engine(RuleBasedStateMachine):
             assert self.runner.run(count_other_tasks()) == 0
         finally:
             self.runner.close()
-            hub_module.SLICE, hub_module.MAX_PENDING_EVENTS = self._bounds
+            fanout_module.SLICE, feed_module.MAX_PENDING_EVENTS = self._bounds
 
 
 async def count_other_tasks() -> int:

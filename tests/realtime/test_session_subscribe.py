@@ -14,6 +14,7 @@ from realtime.testing import ManualNode
 from realtime.testing.node import SECRET
 from realtime.topics.name import TopicName
 from realtime.topics.namespace import Namespace
+from tests.realtime.layers import settle
 from tests.realtime.replies import error_of, offsets, sub_refreshed, subscribed
 
 PLAIN = Namespace(name="plain", allow_subscribe_for_client=True)
@@ -371,6 +372,9 @@ async def test_a_lost_position_ends_the_subscription_so_that_the_client_recovers
     # A new epoch: the log was lost.
     await node.memory.flush()
     await node.publish("kept:a", b"1")
+    # The hub looks at the log before it believes it.
+    await settle()
+    node.scheduler.run()
     await positioned.connection.run_jobs()
 
     [push] = [push for push in positioned.pushes if push.unsubscribe is not None]
