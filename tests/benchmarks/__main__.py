@@ -6,36 +6,68 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import uvloop
 
-from tests.benchmarks import measures
+from realtime.errors import CommandError
+from tests.benchmarks import measures, over_redis
 from tests.benchmarks.load import LoadError
 from tests.benchmarks.machine import Origin
-from tests.benchmarks.measures import Plan, Sizes
+from tests.benchmarks.plan import Plan, Sizes
 from tests.benchmarks.processes import ROOT, Cores, ServerError, ServerName, allow_open_files
 from tests.benchmarks.report import Figure, Report
+from tests.benchmarks.side_by_side import side_by_side
 
 RESULTS = Path(__file__).parent / "results"
 
-MEASURES: dict[str, Callable[[Plan], Awaitable[list[Figure]]]] = {
+Measure = Callable[[Plan], Awaitable[list[Figure]]]
+
+# In the memory of one process: of each server.
+MEASURES: dict[str, Measure] = {
     "fanout": measures.fan_out,
     "path": measures.path,
     "connect": measures.connect,
     "publish": measures.publish,
     "idle": measures.idle,
 }
+# Over Redis: of `serve`, and of what it is compared with.
+REDIS_MEASURES: dict[str, Measure] = {
+    "redis-fanout": over_redis.fan_out,
+    "redis-receive": over_redis.receive,
+    "redis-publish": over_redis.publish,
+    "redis-latency": over_redis.latency,
+    "redis-workers": over_redis.workers,
+    "redis-layers": side_by_side,
+}
+ALL_REDIS = "redis"
+_NAMES = [*MEASURES, *REDIS_MEASURES]
 
 # daphne is there for the record, without bars: it gets as much time as its figures need, not more.
 FULL: dict[ServerName, Sizes] = {
-    "serve": Sizes(subscribers=1_000, window_seconds=2, rounds=4, idle_connections=10_000, connects=3_000),
+    "serve": Sizes(
+        subscribers=1_000,
+        window_seconds=2,
+        rounds=4,
+        idle_connections=10_000,
+        connects=3_000,
+        latency_samples=2_000,
+        cut_samples=600,
+    ),
     "daphne": Sizes(subscribers=1_000, window_seconds=2, rounds=2, idle_connections=2_000, connects=1_000),
 }
 QUICK: dict[ServerName, Sizes] = {
-    "serve": Sizes(subscribers=1_000, window_seconds=0.6, rounds=2, idle_connections=1_000, connects=500),
+    "serve": Sizes(
+        subscribers=1_000,
+        window_seconds=0.6,
+        rounds=2,
+        idle_connections=1_000,
+        connects=500,
+        latency_samples=300,
+        cut_samples=200,
+    ),
     "daphne": Sizes(subscribers=200, window_seconds=0.6, rounds=1, idle_connections=300, connects=200),
 }
 
@@ -54,21 +86,21 @@ def main(arguments: Sequence[str]) -> int:
         _progress(str(error))
         return 1
     cores = _pin_to_cores()
-    for server in options.servers:
-        for name in options.only:
-            plan = Plan(
-                server=server,
-                sizes=sizes[server],
-                cores=cores,
-                has_bars=server == "serve",
-                progress=lambda text, server=server: _progress(f"{server}: {text}"),  # type: ignore[misc]
-            )
-            try:
-                figures += uvloop.run(_finish(MEASURES[name], plan))
-            except (LoadError, ServerError, TimeoutError) as error:
-                # The other measures still tell something; the report and the exit status say what is missing.
-                failures.append(f"{server}, {name}: {str(error) or 'out of time'}")
-                _progress(f"Failed: {failures[-1]}")
+    for section, server, name, measure in _chosen(options):
+        plan = Plan(
+            server=server,
+            section=section,
+            sizes=sizes[server],
+            cores=cores,
+            has_bars=server == "serve",
+            progress=lambda text, section=section: _progress(f"{section}: {text}"),  # type: ignore[misc]
+        )
+        try:
+            figures += uvloop.run(_finish(measure, plan))
+        except (CommandError, LoadError, ServerError, TimeoutError) as error:
+            # The other measures still tell something; the report and the exit status say what is missing.
+            failures.append(f"{section}, {name}: {str(error) or 'out of time'}")
+            _progress(f"Failed: {failures[-1]}")
     report = Report(
         origin=Origin.here_and_now(ROOT),
         command=shlex.join(["python", "-m", "tests.benchmarks", *arguments]),
@@ -79,14 +111,26 @@ def main(arguments: Sequence[str]) -> int:
     print(report.as_text())
     if options.json:
         options.json.write_text(report.as_json())
-    elif not options.quick and set(options.only) == set(MEASURES) and options.server == "both":
+    elif not options.quick and set(options.only) == set(_NAMES) and options.server == "both":
         # Only a full run replaces a full run.
         report.store(RESULTS)
         _progress(f"Stored in {RESULTS.relative_to(ROOT)}.")
     return 1 if failures else 0
 
 
-async def _finish(measure: Callable[[Plan], Awaitable[list[Figure]]], plan: Plan) -> list[Figure]:
+def _chosen(options: Any) -> Iterator[tuple[str, ServerName, str, Measure]]:
+    """Give section, server, name and function of each measure that was asked for, in the report's order."""
+    for server in options.servers:
+        for name in options.only:
+            if name in MEASURES:
+                yield server, server, name, MEASURES[name]
+        for name in options.only:
+            if name in REDIS_MEASURES and server == "serve":
+                section = "serve over Redis" if name != "redis-layers" else "layers side by side, over Redis"
+                yield section, server, name, REDIS_MEASURES[name]
+
+
+async def _finish(measure: Measure, plan: Plan) -> list[Figure]:
     return await measure(plan)
 
 
@@ -95,16 +139,25 @@ def _parse(arguments: Sequence[str]) -> Any:
         prog="python -m tests.benchmarks",
         description="Measure the server's CPU time and memory per unit of work. Needs Linux.",
     )
-    parser.add_argument("--quick", action="store_true", help="small numbers, under a minute, rough figures")
-    parser.add_argument("--only", metavar="NAME,...", default=",".join(MEASURES), help=", ".join(MEASURES))
+    parser.add_argument(
+        "--quick", action="store_true", help="small numbers, about two minutes, rough figures"
+    )
+    parser.add_argument(
+        "--only",
+        metavar="NAME,...",
+        default=",".join(_NAMES),
+        help=f"{', '.join(_NAMES)}; {ALL_REDIS} for all that begin so",
+    )
     parser.add_argument("--server", choices=["serve", "daphne", "both"], default="both")
     parser.add_argument(
         "--json", metavar="PATH", type=Path, help="write the result there and not to results/"
     )
     options = parser.parse_args(arguments)
-    options.only = options.only.split(",")
-    if unknown := [name for name in options.only if name not in MEASURES]:
-        parser.error(f"unknown measure {', '.join(unknown)}; there are {', '.join(MEASURES)}")
+    options.only = [
+        name for word in options.only.split(",") for name in (REDIS_MEASURES if word == ALL_REDIS else [word])
+    ]
+    if unknown := [name for name in options.only if name not in _NAMES]:
+        parser.error(f"unknown measure {', '.join(unknown)}; there are {', '.join(_NAMES)}")
     options.servers = ["serve", "daphne"] if options.server == "both" else [options.server]
     if sys.platform != "linux":
         parser.error(

@@ -7,6 +7,7 @@ slower way that looks at each line.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -133,6 +134,7 @@ class Connection(asyncio.BufferedProtocol):
                     self.send(_PONG)
                 elif PUBLICATION_MARK in line:
                     publications += 1
+                    self._publication()
                 elif line:
                     self._reply(line)
             self._tally.count(publications)
@@ -152,6 +154,9 @@ class Connection(asyncio.BufferedProtocol):
             self._fail(f"error reply: {line.decode()}")
         elif "id" in reply and self._awaited:
             self._awaited -= 1
+
+    def _publication(self) -> None:
+        """Take a publication, which is counted already."""
 
     def _pong(self) -> None:
         """Take a WebSocket pong."""
@@ -182,6 +187,17 @@ class Subscriber(Connection):
             return
         self._tally.bytes += nbytes
         self._tally.count(data.count(PUBLICATION_MARK, 0, nbytes))
+
+
+class Listener(Connection):
+    """A client that notes when each publication came, by the monotonic clock."""
+
+    def __init__(self, endpoint: Endpoint, opening: Sequence[bytes], tally: Tally) -> None:
+        super().__init__(endpoint, opening, tally)
+        self.arrivals: list[float] = []
+
+    def _publication(self) -> None:
+        self.arrivals.append(time.monotonic())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,9 +237,13 @@ class Commander(Connection):
 
     async def ask(self, request: Request, *, within_seconds: float) -> None:
         """Send one request and return when it has been answered."""
+        self.post(request)
+        await self._settle(within_seconds)
+
+    def post(self, request: Request) -> None:
+        """Send one request and wait for nothing; stop() does."""
         self._request_now = request
         self.send(self._next_frame(request))
-        await self._settle(within_seconds)
 
     async def _settle(self, within_seconds: float) -> None:
         if self.answered < self._sent and not self.failure:
@@ -290,13 +310,14 @@ class Crowd:
         *,
         within_seconds: float,
         progress: Callable[[int], None] = lambda count: None,
+        endpoint: Endpoint | None = None,
     ) -> None:
         """Open one Subscriber per opening; return when the replies to all opening commands are in."""
-        remaining = iter(openings)
+        remaining, endpoint = iter(openings), endpoint or self._endpoint
 
         async def dial() -> None:
             for opening in remaining:
-                await self._open(Subscriber(self._endpoint, opening, self.tally), self._endpoint)
+                await self._open(Subscriber(endpoint, opening, self.tally), endpoint)
                 progress(len(self._connections))
 
         try:
@@ -308,6 +329,14 @@ class Crowd:
         except ExceptionGroup as errors:
             # What hit one hit all: the first tells enough.
             raise LoadError(f"connection {len(self) + 1} was not opened: {errors.exceptions[0]}") from errors
+
+    async def add_listener(self, opening: Sequence[bytes], *, endpoint: Endpoint | None = None) -> Listener:
+        """Open one Listener, elsewhere if another endpoint is given."""
+        endpoint = endpoint or self._endpoint
+        listener = Listener(endpoint, opening, self.tally)
+        async with asyncio.timeout(10):
+            await self._open(listener, endpoint)
+        return listener
 
     async def add_commander(self, opening: Sequence[bytes], *, endpoint: Endpoint | None = None) -> Commander:
         """Open one Commander, elsewhere if another endpoint is given."""

@@ -9,7 +9,22 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
-_PACKAGES = ("uvloop", "uvicorn", "websockets", "httptools", "msgspec", "Django", "channels", "daphne")
+from tests.redis_server import find_program
+
+_PACKAGES = (
+    "uvloop",
+    "uvicorn",
+    "websockets",
+    "httptools",
+    "msgspec",
+    "Django",
+    "channels",
+    "daphne",
+    "redis",
+    "hiredis",
+    "channels-redis",
+    "msgpack",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +43,11 @@ class Origin:
             machine=f"{_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}",
             taken_at=datetime.now(UTC).isoformat(timespec="seconds"),
             commit=_commit(root),
-            versions={"Python": platform.python_version()} | {name: _version(name) for name in _PACKAGES},
+            versions={
+                "Python": platform.python_version(),
+                **{name: _version(name) for name in _PACKAGES},
+                "Redis server": _redis_version(),
+            },
         )
 
     def lines(self) -> list[str]:
@@ -72,3 +91,14 @@ def _version(package: str) -> str:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return "not installed"
+
+
+def _redis_version() -> str:
+    """Return what the program says of itself: `Valkey server v=9.0.1 sha=…`."""
+    try:
+        done = subprocess.run(
+            [find_program(), "--version"], check=False, capture_output=True, text=True, timeout=10
+        )
+    except (OSError, RuntimeError, subprocess.TimeoutExpired):
+        return "not installed"
+    return done.stdout.partition(" sha=")[0].replace(" server v=", " ")

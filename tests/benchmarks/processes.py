@@ -8,17 +8,22 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from tests.redis_server import RedisServer
+
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS_MODULE = "tests.benchmarks.settings"
 WEBSOCKET_PATH = "/connection/websocket"
 
-ServerName = Literal["serve", "daphne", "floor"]
+# "channels" is an ordinary Channels application on uvicorn (channels_app.py).
+ServerName = Literal["serve", "daphne", "floor", "channels"]
+
+REDIS_PREFIX = "benchmark"
 
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -134,19 +139,44 @@ class Server:
             writer.close()
 
 
+def redis_environment(url: str) -> Mapping[str, str]:
+    """Return what makes a server keep its topics in that Redis; "" for its own memory."""
+    return {"REDIS_URL": url, "REDIS_PREFIX": REDIS_PREFIX}
+
+
+@contextmanager
+def running_redis() -> Iterator[RedisServer]:
+    """Give an empty Redis on the load's core; remove it at the end. ServerError where there is no program."""
+    server = RedisServer()
+    try:
+        try:
+            server.start()
+        except RuntimeError as error:
+            raise ServerError(str(error)) from None
+        yield server
+    finally:
+        server.remove()
+
+
 @asynccontextmanager
 async def running(
-    name: ServerName, *, arguments: Sequence[str] = (), cores: Cores | None = None
+    name: ServerName,
+    *,
+    arguments: Sequence[str] = (),
+    cores: Cores | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Server]:
-    """Give a ready server with a database of its own, on a core of its own; kill it at the end."""
+    """Give a ready server with a database of its own, on the servers' core; kill it at the end."""
     port = _free_port()
     command = [sys.executable, *_COMMANDS[name], *arguments]
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
         database, log = Path(folder, "db.sqlite3"), Path(folder, "output")
-        if name != "floor":
+        if name in {"serve", "daphne"}:
             _migrate(database)
-        with _only_core(cores):
-            process = _start([part.replace("PORT", str(port)) for part in command], database, log)
+        with only_core(cores):
+            process = _start(
+                [part.replace("PORT", str(port)) for part in command], database, log, environment
+            )
         server = Server(name, port, process, log)
         try:
             await server.wait_until_ready()
@@ -172,11 +202,12 @@ _COMMANDS: dict[ServerName, list[str]] = {
     "serve": ["manage.py", "serve", "--host", "127.0.0.1", "--port", "PORT"],
     "daphne": ["-m", "daphne", "-b", "127.0.0.1", "-p", "PORT", "-v", "0", "project.asgi:application"],
     "floor": ["-m", "tests.benchmarks.floor", "--port", "PORT"],
+    "channels": ["-m", "tests.benchmarks.channels_app", "--port", "PORT"],
 }
 
 
 @contextmanager
-def _only_core(cores: Cores | None) -> Iterator[None]:
+def only_core(cores: Cores | None) -> Iterator[None]:
     """Let what is started inside inherit the server's core; the load keeps its own."""
     if cores is None:
         yield
@@ -188,13 +219,18 @@ def _only_core(cores: Cores | None) -> Iterator[None]:
         os.sched_setaffinity(0, {cores.load})
 
 
-def _start(command: Sequence[str], database: Path, log: Path) -> subprocess.Popen[bytes]:
+def _start(
+    command: Sequence[str], database: Path, log: Path, extra: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
     environment = {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": SETTINGS_MODULE,
         "DATABASE_URL": f"sqlite:///{database}",
         "PYTHONPATH": str(ROOT),
         "PYTHONUNBUFFERED": "1",
+        # Whoever runs the benchmark may have one for other purposes.
+        **redis_environment(""),
+        **(extra or {}),
     }
     with log.open("ab") as output:
         return subprocess.Popen(

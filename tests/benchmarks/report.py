@@ -28,7 +28,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One number of one server."""
+    """One number of one server, or of one section of the report."""
 
     server: str
     measure: str
@@ -37,6 +37,8 @@ class Figure:
     unit: str
     bar: Bar | None = None
     note: str = ""
+    # Of a section that is one table with a column for each of those it compares.
+    column: str = ""
 
     @property
     def verdict(self) -> Verdict:
@@ -59,8 +61,42 @@ class Figure:
         ]
 
 
-_HEADINGS = ["measure", "figure", "value", "unit", "bar", "", "how"]
-_NUMERIC = {2, 4}
+class Table:
+    """The figures of one section as rows of text: a figure a row, or one for each thing that is compared."""
+
+    def __init__(self, figures: Sequence[Figure]) -> None:
+        columns = list(dict.fromkeys(figure.column for figure in figures if figure.column))
+        if not columns:
+            self.headings = ["measure", "figure", "value", "unit", "bar", "", "how"]
+            self.numeric = {2, 4}
+            self.rows = [figure.cells() for figure in figures]
+            return
+        self.headings = ["measure", "figure", *columns, "unit", "how"]
+        self.numeric = set(range(2, 2 + len(columns)))
+        self.rows = []
+        for measure, name in dict.fromkeys((figure.measure, figure.name) for figure in figures):
+            row = [figure for figure in figures if (figure.measure, figure.name) == (measure, name)]
+            texts = {figure.column: figure.text for figure in row}
+            values = [texts.get(column, "–") for column in columns]
+            self.rows.append([measure, name, *values, row[0].unit, row[0].note])
+
+    def as_text(self) -> str:
+        """Return it for a terminal."""
+        rows = [self.headings, *self.rows]
+        widths = [max(len(row[column]) for row in rows) for column in range(len(self.headings))]
+        lines = []
+        for row in rows:
+            cells = [
+                cell.rjust(width) if column in self.numeric else cell.ljust(width)
+                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ]
+            lines.append("  " + "  ".join(cells).rstrip())
+        return "\n".join(lines)
+
+    def as_markdown(self) -> str:
+        """Return the same as Markdown."""
+        rule = ["---:" if column in self.numeric else "---" for column in range(len(self.headings))]
+        return "\n".join(f"| {' | '.join(row)} |" for row in [self.headings, rule, *self.rows])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,19 +112,13 @@ class Report:
     def as_text(self) -> str:
         """Return tables for a terminal."""
         parts = ["\n".join(self._head())]
-        for server in self._servers():
-            rows = [figure.cells() for figure in self.figures if figure.server == server]
-            parts.append(f"{server}\n" + "\n".join(_aligned([_HEADINGS, *rows])))
+        parts += [f"{section}\n{table.as_text()}" for section, table in self._tables()]
         return "\n\n".join([*parts, self._summary()])
 
     def as_markdown(self) -> str:
         """Return the same as Markdown."""
         parts = ["# Benchmark results", "\n".join(f"- {line}" for line in self._head())]
-        for server in self._servers():
-            parts.append(f"## {server}")
-            rule = ["---:" if column in _NUMERIC else "---" for column in range(len(_HEADINGS))]
-            rows = [figure.cells() for figure in self.figures if figure.server == server]
-            parts.append("\n".join(f"| {' | '.join(row)} |" for row in [_HEADINGS, rule, *rows]))
+        parts += [f"## {section}\n\n{table.as_markdown()}" for section, table in self._tables()]
         return "\n\n".join([*parts, self._summary()]) + "\n"
 
     def as_json(self) -> str:
@@ -120,8 +150,9 @@ class Report:
     def _head(self) -> list[str]:
         return [f"Command: {self.command} ({self.seconds:.0f} s)", *self.origin.lines()]
 
-    def _servers(self) -> list[str]:
-        return list(dict.fromkeys(figure.server for figure in self.figures))
+    def _tables(self) -> Iterable[tuple[str, Table]]:
+        for section in dict.fromkeys(figure.server for figure in self.figures):
+            yield section, Table([figure for figure in self.figures if figure.server == section])
 
     def _summary(self) -> str:
         judged = [figure for figure in self.figures if figure.bar]
@@ -134,13 +165,3 @@ class Report:
         lines += [f"Missed: {name}." for name in missed]
         lines += [f"Failed: {failure}" for failure in self.failures]
         return "\n".join(lines)
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> Iterable[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        cells = [
-            cell.rjust(width) if column in _NUMERIC else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        yield "  " + "  ".join(cells).rstrip()

@@ -1,18 +1,25 @@
 """The harness itself: it counts right, sees failures, and judges by the bars. No times are measured here."""
 
 import json
+from contextlib import aclosing
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from tests.benchmarks import frames, load, stages
-from tests.benchmarks.__main__ import main
+from tests.benchmarks.__main__ import REDIS_MEASURES, _chosen, _parse, main
+from tests.benchmarks.commands import endpoint_of
 from tests.benchmarks.floor import publication_frame
 from tests.benchmarks.frames import Endpoint
 from tests.benchmarks.load import LoadError, Request, Tally, crowd
 from tests.benchmarks.machine import Origin
-from tests.benchmarks.processes import WEBSOCKET_PATH, Server, ServerName, running
+from tests.benchmarks.plan import Plan, Sizes
+from tests.benchmarks.processes import WEBSOCKET_PATH, Server, ServerName, running, running_redis
 from tests.benchmarks.report import Bar, Figure, Report
+from tests.benchmarks.side_by_side import CONTESTANTS, Contestant
+from tests.benchmarks.source_process import Job, SourceName, source_process
+from tests.benchmarks.windows import Flow
 
 SUBSCRIBERS = 20
 PUBLICATIONS = 30
@@ -101,6 +108,61 @@ async def publish_and_count(
         clients.check_alive()
 
 
+async def test_a_flow_counts_what_has_reached_all() -> None:
+    async with running("floor") as floor, crowd(Endpoint(port=floor.port, path="/")) as clients:
+        await clients.add_subscribers([[]] * SUBSCRIBERS, within_seconds=10)
+        publisher = await clients.add_commander([], endpoint=Endpoint(port=floor.port, path="/publish"))
+
+        async def publish() -> None:
+            publisher.post(Request(payload=b"%d"))
+
+        flow = Flow(servers=[floor], clients=clients, publish=publish, outstanding=8, copies=SUBSCRIBERS)
+        window = await flow.run(0.1)
+
+    assert window.answers > 0
+    assert window.deliveries == window.answers * SUBSCRIBERS
+    assert clients.tally.publications == publisher.answered * SUBSCRIBERS
+
+
+@pytest.mark.parametrize("contestant", CONTESTANTS, ids=lambda contestant: contestant.name)
+async def test_each_publication_through_redis_reaches_each_client(contestant: Contestant) -> None:
+    sizes = Sizes(subscribers=1, window_seconds=0, rounds=0, idle_connections=0, connects=0)
+    plan = Plan(server="serve", sizes=sizes, cores=None, has_bars=False, progress=print)
+    with running_redis() as redis:
+        async with (
+            contestant.serve(plan, redis.url) as server,
+            aclosing(contestant.source(redis.url)) as source,
+            crowd(endpoint_of(server)) as clients,
+        ):
+            await clients.add_subscribers([contestant.opening] * SUBSCRIBERS, within_seconds=10)
+            listener = await clients.add_listener(contestant.opening)
+            flow = Flow(
+                servers=[server],
+                clients=clients,
+                publish=source.publish,
+                outstanding=4,
+                copies=SUBSCRIBERS + 1,
+            )
+
+            window = await flow.run(0.1)
+
+    assert window.answers > 0
+    assert clients.tally.publications == len(listener.arrivals) * (SUBSCRIBERS + 1)
+
+
+async def test_a_source_process_says_what_it_did() -> None:
+    with running_redis() as redis:
+        async with source_process(redis.url, cores=None) as source:
+            for name in get_args(SourceName):
+                done = await source.run(Job(source=name, outstanding=2, seconds=0.05))
+
+                assert done.count > 0, name
+                assert done.user_seconds + done.system_seconds > 0, name
+        keys = redis.keys("benchmark:*")
+    # What had history kept it; the rest kept nothing.
+    assert keys == {"benchmark:{t:log:bench}:meta", "benchmark:{t:log:bench}:log"}
+
+
 async def test_a_server_that_goes_away_is_no_figure() -> None:
     async with running("floor") as floor:
         endpoint = Endpoint(port=floor.port, path="/")
@@ -150,6 +212,28 @@ def test_a_report_judges_its_figures_and_is_stored(tmp_path: Path) -> None:
     assert "| m | for the record | 1,234 | µs |  |  |  |" in (tmp_path / "latest.md").read_text()
     stored = json.loads((tmp_path / "latest.json").read_text())
     assert [figure["verdict"] for figure in stored["figures"]] == ["pass", "miss", "pass", None]
+
+
+def test_what_is_compared_stands_in_one_table_with_a_column_each(tmp_path: Path) -> None:
+    figures = [
+        Figure(server="layers", measure="m", name="each", value=2, unit="µs", column="ours", note="how"),
+        Figure(server="layers", measure="m", name="kept", value=5, unit="/s", column="ours"),
+        Figure(server="layers", measure="m", name="each", value=300, unit="µs", column="theirs"),
+    ]
+    report = Report(origin=Origin.here_and_now(tmp_path), command="test", seconds=1, figures=figures)
+
+    lines = report.as_markdown().splitlines()
+
+    assert "| measure | figure | ours | theirs | unit | how |" in lines
+    assert "| m | each | 2 | 300 | µs | how |" in lines
+    assert "| m | kept | 5 | – | /s |  |" in lines
+
+
+def test_redis_stands_for_all_measures_over_redis() -> None:
+    chosen = list(_chosen(_parse(["--only", "redis,idle"])))
+
+    assert [name for _, _, name, _ in chosen] == ["idle", *REDIS_MEASURES, "idle"]
+    assert [section for section, *_ in chosen][-2:] == ["layers side by side, over Redis", "daphne"]
 
 
 def test_an_unknown_measure_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
