@@ -26,11 +26,14 @@ from realtime.errors import CloseCode, ConfigurationError, PublishUnavailable
 from realtime.hooks import Hooks
 from realtime.hub import Hub
 from realtime.layers.base import Published, TopicLayer
+from realtime.layers.redis import RedisTopicLayer
 from realtime.node import Node
 from realtime.nodes import NODES_TOPIC, NodeInfo, NodeRegistry
 from realtime.orders import Order
 from realtime.permissions import Permissions
+from realtime.presence.base import Presence
 from realtime.presence.memory import MemoryPresence
+from realtime.presence.redis import RedisPresence
 from realtime.publishing import Prepared, Publisher
 from realtime.rpc import methods
 from realtime.sessions import Sessions
@@ -80,7 +83,8 @@ class Runtime:
             clock_ms=lambda: time.time_ns() // 1_000_000,
             max_bytes=settings.max_publication_bytes,
         )
-        self.presence = MemoryPresence()
+        self._id = str(uuid.uuid4())
+        self.presence = _make_presence(layer, settings, process_id=self._id)
         self.sessions = Sessions(limits=settings.limits)
         self.token_signer = TokenSigner(
             secret=settings.token_hmac_secret,
@@ -120,7 +124,6 @@ class Runtime:
             namespaces=registry,
             clock_ms=lambda: time.time_ns() // 1_000_000,
         )
-        self._id = str(uuid.uuid4())
         # One machine may run several.
         self._name = f"{settings.node_name or socket.gethostname()}:{os.getpid()}"
         self._started_at = time.time()
@@ -135,8 +138,8 @@ class Runtime:
 
     @property
     def is_ready(self) -> bool:
-        """Whether a load balancer should send clients here."""
-        return self._loop is not None and not self.is_draining
+        """Whether a load balancer should send clients here. Not before orders reach their sessions."""
+        return self._loop is not None and self.control.is_listening and not self.is_draining
 
     def start(self) -> None:
         """Called on the loop that serves the sockets, before anything else happens on it."""
@@ -144,6 +147,7 @@ class Runtime:
         if loop is self._loop:
             return
         self._loop = loop
+        self.presence.start()
         self.control.start()
         self.nodes.start()
         if self.layer.is_shared:
@@ -165,6 +169,7 @@ class Runtime:
         await self.nodes.stop()
         await self.control.stop()
         await self._end_tasks()
+        await self.presence.close()
         await self.layer.close()
         self._hook_threads.shutdown(wait=False, cancel_futures=True)
         self._loop = None
@@ -246,6 +251,12 @@ class Runtime:
         return await loop.run_in_executor(
             self._hook_threads, context.run, _with_fresh_connections, function, *args
         )
+
+
+def _make_presence(layer: TopicLayer, settings: Settings, *, process_id: str) -> Presence:
+    if isinstance(layer, RedisTopicLayer):
+        return RedisPresence(layer, process_id=process_id, lease_seconds=settings.presence_lease_seconds)
+    return MemoryPresence()
 
 
 def _with_fresh_connections(function: Callable[..., Any], *args: object) -> Any:

@@ -21,7 +21,7 @@ class Presence(Protocol):
     a process says of its clients becomes true as soon as the layer can be reached.
     """
 
-    async def start(self) -> None:
+    def start(self) -> None:
         """On the loop that serves the sockets, before the first add."""
 
     async def close(self) -> None:

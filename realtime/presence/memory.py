@@ -17,7 +17,7 @@ class MemoryPresence:
         """Topics that have a member."""
         return len(self._members)
 
-    async def start(self) -> None:
+    def start(self) -> None:
         """There is nothing to start."""
 
     async def close(self) -> None:

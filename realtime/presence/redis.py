@@ -32,7 +32,7 @@ class RedisPresence:
         """Members of this process."""
         return sum(len(ledger) for ledger in self._ledgers.values())
 
-    async def start(self) -> None:
+    def start(self) -> None:
         self._ledgers = {
             shard: Ledger(
                 shard,

@@ -34,7 +34,7 @@ class PresenceContract:
     @pytest_asyncio.fixture
     async def presence(self) -> AsyncIterator[Presence]:
         presence = await self.make_presence()
-        await presence.start()
+        presence.start()
         yield presence
         await presence.close()
         await self.close_presence(presence)
@@ -160,7 +160,7 @@ class PresenceContract:
         await presence.add(TOPIC, member("alice", "1"), is_announced=True)
 
         await presence.close()
-        await presence.start()
+        presence.start()
 
         assert await presence.members(TOPIC) == {}
         await presence.add(TOPIC, member("alice", "1"))
