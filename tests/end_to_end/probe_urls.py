@@ -6,7 +6,9 @@ import msgspec
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import include, path
 
+from realtime.control import CONTROL_TOPIC
 from realtime.layers.memory import MemoryTopicLayer
+from realtime.nodes import NODES_TOPIC
 from realtime.presence.memory import MemoryPresence
 from realtime.runtime import get_runtime
 
@@ -20,8 +22,8 @@ async def counts(request: HttpRequest) -> JsonResponse:
         {
             "sessions": len(runtime.sessions),
             "users": len(runtime.sessions._by_user),
-            "topics": len(runtime.hub),
-            "subscribed": len(runtime.layer._subscribed),
+            "topics": runtime.describe().topics,
+            "subscribed": len(runtime.layer._subscribed - {CONTROL_TOPIC, NODES_TOPIC}),
             "present": len(runtime.presence),
             "tasks": len(asyncio.all_tasks()),
         }

@@ -97,6 +97,12 @@ async def order(server: Server, order: Order, *, path: str = "/probe/send") -> N
     assert status == 204
 
 
+def count_subscriptions(redis: RedisServer) -> int:
+    """Connections for pub/sub, one for each process."""
+    clients: Any = redis.client().client_list(_type="pubsub")
+    return len(clients)
+
+
 def fetch_nodes(server: Server) -> list[dict[str, Any]]:
     nodes: list[dict[str, Any]] = server.fetch_json("/probe/nodes")["nodes"]
     return nodes
@@ -248,6 +254,27 @@ def test_a_killed_process_is_soon_gone_and_a_stopped_one_at_once(
 
 
 # ── Faults ────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_no_order_is_lost_while_the_subscriptions_are_cut(
+    start_pair: Callable[..., Pair], make_redis: Callable[..., RedisServer]
+) -> None:
+    redis = make_redis()
+    pair = start_pair(redis.url)
+    users = [f"user{number}" for number in range(5)]
+    async with AsyncExitStack() as stack:
+        clients = await pair.connect(stack, *users)
+
+        for user in users:
+            # Both are back from the last time.
+            await until(lambda: count_subscriptions(redis) == 2)
+            redis.cut_pubsub()
+            await order(pair.left, DisconnectSessions(user=user))
+
+        for client in clients:
+            assert await client.receive_close() == Closed(3503, "force disconnect")
+    for server in (pair.left, pair.right):
+        assert "orders were missed" not in server.log.read_text()
 
 
 async def test_orders_and_nodes_come_through_again_after_redis_was_killed(

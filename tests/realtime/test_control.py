@@ -65,6 +65,12 @@ class Process:
         await until(lambda: self.control.is_listening)
         return self
 
+    async def let_time_pass(self) -> None:
+        """Enough of it for whatever the hub has to look up."""
+        for _ in range(10):
+            await settle()
+            await self.node.advance(1)
+
 
 @pytest.fixture
 def layer() -> SharedLayer:
@@ -392,13 +398,54 @@ async def test_those_who_connected_before_it_listened_may_have_missed_orders(
     await late.control.stop()
 
 
-async def test_a_loss_that_cannot_be_mended_is_said_and_handed_on(
-    here: Process, caplog: pytest.LogCaptureFixture
+async def test_orders_that_passed_a_process_by_are_carried_out_once_it_hears_again(
+    here: Process, there: Process
 ) -> None:
-    here.control.lost()
+    client = await there.node.connect("alice")
+    there.end.is_deaf = True
+    await here.control.subscribe("alice", "news:a")
+    await here.control.refresh("alice")
 
-    assert here.losses == ["lost"]
-    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+    there.end.hear_again()
+    await there.let_time_pass()
+    await client.connection.run_jobs()
+
+    assert [push.channel for push in client.pushes] == ["news:a", ""]
+    assert there.losses == []
+
+
+async def test_a_later_order_brings_those_that_passed_by_before_itself(here: Process, there: Process) -> None:
+    client = await there.node.connect("alice")
+    there.end.is_deaf = True
+    await here.control.subscribe("alice", "news:a")
+    there.end.is_deaf = False
+
+    await here.control.unsubscribe("alice", "news:a")
+    await there.let_time_pass()
+    await client.connection.run_jobs()
+
+    assert [push.subscribe is not None for push in client.pushes] == [True, False]
+    assert there.losses == []
+
+
+async def test_a_loss_that_cannot_be_mended_is_said_and_handed_on(
+    here: Process, there: Process, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = await there.node.connect("alice")
+    there.end.is_deaf = True
+    await here.control.disconnect("alice")
+    await here.end.remove_history(CONTROL_TOPIC)
+
+    there.end.hear_again()
+    await there.let_time_pass()
+    before = client.close_code
+    await here.control.disconnect("alice")
+
+    assert (before, client.close_code) == (None, CloseCode.FORCE_NO_RECONNECT)
+    assert there.losses == ["lost"]
+    assert [record.name for record in caplog.records if record.levelno >= logging.ERROR] == [
+        "realtime.control"
+    ]
 
 
 async def test_nothing_is_heard_after_the_stop_and_nothing_left_behind(here: Process, there: Process) -> None:

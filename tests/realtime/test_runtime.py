@@ -70,6 +70,7 @@ async def test_a_process_is_ready_from_its_start_until_it_drains() -> None:
     states = [runtime.is_ready]
 
     runtime.start()
+    await until(lambda: runtime.is_ready)
     states.append(runtime.is_ready)
     await runtime.drain()
     states.append(runtime.is_ready)
