@@ -55,7 +55,8 @@ MEMBERS_AT_ONCE = 100
 # How long who leaves waits for Redis to know it. The member is gone from the process' truth at once.
 REMOVAL_PATIENCE_SECONDS = 1.0
 CLOSE_PATIENCE_SECONDS = 3.0
-# When Redis was away, all leases may have expired: the others need a moment to come back and renew theirs.
+# When Redis was away, all leases may have expired: the others need a moment to come back, to renew
+# theirs, and to hear who left.
 RETURN_SECONDS = 2.0
 REAPED_KNOWN_SECONDS = 3600
 
@@ -225,7 +226,7 @@ class Ledger:
                 await self._take_lease()
             elif self._changes:
                 await self._write_some()
-            elif self._older:
+            elif self._older and self._may_reap():
                 if not await self._reap(self._older[0]):
                     self._older.pop(0)
             else:
@@ -306,7 +307,9 @@ class Ledger:
         if not self._tasks:
             # Closed; the shard may live on.
             return
-        self._may_reap_at = asyncio.get_running_loop().time() + min(RETURN_SECONDS, self._ttl_ms / 1000)
+        loop = asyncio.get_running_loop()
+        self._may_reap_at = loop.time() + min(RETURN_SECONDS, self._ttl_ms / 1000)
+        loop.call_at(self._may_reap_at, self._has_work.set)
         if self._is_held and self._shard.run_id != self._run_id:
             self._doubt()
         self._has_work.set()
@@ -337,10 +340,9 @@ class Ledger:
                 self._doubt()
 
     async def _reap_forever(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(self._next_interval())
-            if not self._is_held or loop.time() < self._may_reap_at:
+            if not self._is_held or not self._may_reap():
                 continue
             try:
                 while await self._reap(""):
@@ -349,6 +351,9 @@ class Ledger:
                 continue
             except RedisError as error:
                 logger.warning("Redis refuses to reap presence: %s", error)
+
+    def _may_reap(self) -> bool:
+        return asyncio.get_running_loop().time() >= self._may_reap_at
 
     def _next_interval(self) -> float:
         # Never longer: see the arithmetic.

@@ -24,7 +24,7 @@ local members = lease_key(prefix, 'members', lease)
 for _, packed in ipairs(redis.call('SPOP', members, limit)) do
   local topic, client = unpack(cmsgpack.unpack(packed))
   local held, place = find_member(prefix, topic, client)
-  -- Its process may have written it again, under another lease.
+  -- One that was written again, under another lease, is not this one's to take.
   if held and held[1] == lease then
     take_out(prefix, topic, client, held, place)
     if held[4] ~= '' then
