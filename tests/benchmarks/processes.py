@@ -228,7 +228,8 @@ def _start(
         "DATABASE_URL": f"sqlite:///{database}",
         "PYTHONPATH": str(ROOT),
         "PYTHONUNBUFFERED": "1",
-        # Whoever runs the benchmark may have one for other purposes.
+        # Whoever runs the benchmark may have others for their own purposes.
+        "WORKERS": "1",
         **redis_environment(""),
         **(extra or {}),
     }

@@ -1,8 +1,10 @@
-"""The same work over each layer that Django Channels projects have, in one table. The same Redis for all.
+"""The same work over each layer that a Django Channels project may have, in one table.
 
-Switchboard topic   `serve`; a topic with history
-core, pub/sub       channels_redis' two layers with their defaults: consumers in a group, on uvicorn
-                    (channels_app.py); they get the very text that Switchboard's clients get
+    Switchboard topic   `serve`; a topic with history
+    core, pub/sub       channels_redis' two layers with their defaults: consumers in a group, on uvicorn
+                        (channels_app.py); they get ready text, as large as what Switchboard sends
+
+Each measure of each layer begins with an empty Redis of its own.
 """
 
 import asyncio
