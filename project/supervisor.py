@@ -250,6 +250,7 @@ class Supervisor:
                     )
                 else:
                     self._watch(place)
+                    logger.info("worker %d serves again", place.number)
                     return
 
     async def _end(self, worker: Worker) -> None:
