@@ -121,7 +121,7 @@ def test_a_password_is_asked_for(make_redis: MakeRedis) -> None:
 
     assert server.client().ping()
     with (
-        redis.Redis(port=server.port) as stranger,
+        redis.Redis(port=server.port, retry=None) as stranger,
         pytest.raises(redis.exceptions.AuthenticationError),
     ):
         stranger.ping()

@@ -9,6 +9,8 @@ What Redis holds, beside the topics' logs (`*` is the layer's prefix):
     *:presence:members:<lease>   set of (topic, client): what goes when the lease ends
     *:presence:reaped:<lease>    there for an hour after others have taken it from its process
 
+The scripts reach from a lease to its topics, and so across slots: Redis Cluster is not for them.
+
 A member stands in Redis as long as the lease that it was written under. A process holds one lease,
 `<process>:<number>`, and renews it. Any process reaps any lease that has expired: takes its members
 out, and publishes the Left events of those who were announced.

@@ -340,6 +340,26 @@ async def test_who_left_a_stopped_process_does_not_come_back_with_it(start: Make
     assert await b.members() == {"a2"}
 
 
+async def test_who_comes_as_its_process_goes_on_is_announced_by_its_session_alone(
+    start: MakeProcess,
+) -> None:
+    a, b = await start("a"), await start("b")
+    await b.listen(TOPIC)
+    await a.add("a1")
+    await a.stall()
+    await b.sees()
+    adding = asyncio.ensure_future(a.add("new"))
+    await asyncio.sleep(0)
+
+    a.go_on()
+    await adding
+    await b.sees("a1", "new")
+
+    await b.layer.broadcast(TOPIC, Joined(member("", "mark")))
+    await until(lambda: b.events[-1:] == [f"mark joined {TOPIC}"])
+    assert b.events[:-1] == [f"a1 left {TOPIC}", f"a1 joined {TOPIC}"]
+
+
 async def test_an_add_meets_that_its_lease_is_gone_and_succeeds_under_another(start: MakeProcess) -> None:
     a, b = await start("a", lease_seconds=60), await start("b", lease_seconds=60)
     await a.add("a1")
@@ -348,6 +368,7 @@ async def test_an_add_meets_that_its_lease_is_gone_and_succeeds_under_another(st
 
     await a.add("a2")
 
+    assert "a2" in await b.members()
     assert a.ledger.lease > lease
     await b.sees("a1", "a2")
 

@@ -29,6 +29,8 @@ REALTIME["NAMESPACES"] = {
     "asked": {**LOG, **ANYBODY},
     # Who is there, and told to all.
     "room": {**ANYBODY, "presence": True, "join_leave": True, "force_push_join_leave": True},
+    # Told to all, and nobody may ask.
+    "told": {**ANYBODY, "join_leave": True, "force_push_join_leave": True},
     # Neither log nor presence.
     "plain": ANYBODY,
     # A slow reader gets the newest.
