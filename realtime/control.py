@@ -50,7 +50,8 @@ class Control:
     `on_lost` is called when orders may have been missed that cannot be had any more.
 
     Each method raises CommandError 107 (no user and no client, a bad topic, code or option), 106
-    (too large), and LayerUnavailable; 102 where there is no such topic.
+    (too large), 102 (no such topic), and LayerUnavailable: the order may have been sent all the same,
+    and does no harm when it is sent again.
     """
 
     def __init__(
