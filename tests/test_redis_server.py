@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from tests import redis_server
 from tests.redis_server import RedisServer, find_program
@@ -121,7 +123,7 @@ def test_a_password_is_asked_for(make_redis: MakeRedis) -> None:
 
     assert server.client().ping()
     with (
-        redis.Redis(port=server.port, retry=None) as stranger,
+        redis.Redis(port=server.port, retry=Retry(NoBackoff(), 0)) as stranger,
         pytest.raises(redis.exceptions.AuthenticationError),
     ):
         stranger.ping()
