@@ -37,7 +37,10 @@ class SharedLayer:
 
 
 class LayerEnd(WrappedLayer):
-    """What one process has of the layer. `is_away`: no call works. `is_deaf`: its pub/sub is cut."""
+    """What one process has of the layer. `is_deaf`: its pub/sub is cut. `is_away`: no call works.
+
+    `is_broken`: neither, and calls fail in a way that nobody expects.
+    """
 
     is_shared = True
 
@@ -46,6 +49,7 @@ class LayerEnd(WrappedLayer):
         self._receiver: Receiver | None = None
         self._topics: set[str] = set()
         self.is_away = False
+        self.is_broken = False
         self.is_deaf = False
 
     def attach(self, receiver: Receiver) -> None:
@@ -72,4 +76,6 @@ class LayerEnd(WrappedLayer):
     async def _call(self, name: str, work: Callable[[], Awaitable[T]]) -> T:
         if self.is_away:
             raise LayerUnavailable(f"{name}: as the test wants it")
+        if self.is_broken:
+            raise RuntimeError(f"{name}: as the test wants it")
         return await work()

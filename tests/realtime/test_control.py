@@ -381,6 +381,21 @@ async def test_it_listens_as_soon_as_the_layer_is_there(here: Process, layer: Sh
     await late.control.stop()
 
 
+async def test_it_goes_on_trying_whatever_the_layer_fails_with(
+    here: Process, layer: SharedLayer, caplog: pytest.LogCaptureFixture
+) -> None:
+    late = Process.on(layer, NEWS)
+    late.end.is_broken = True
+    late.control.start()
+    await until(lambda: bool(caplog.records))
+
+    late.end.is_broken = False
+    await until(lambda: late.control.is_listening)
+
+    assert {record.getMessage() for record in caplog.records} == {"listening failed"}
+    await late.control.stop()
+
+
 async def test_those_who_connected_before_it_listened_may_have_missed_orders(
     layer: SharedLayer, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -163,6 +163,21 @@ async def test_a_node_that_started_without_the_layer_is_known_once_it_is_there(s
     await until(lambda: here.names() == late.names() == ["here", "late"])
 
 
+async def test_it_goes_on_announcing_whatever_the_layer_fails_with(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    here, there = start("here"), start("there")
+    await until(lambda: len(here.names()) == 2)
+    there.end.is_broken = True
+    here.node.clock.advance(FOR_EVER)
+    await until(lambda: bool(caplog.records))
+
+    there.end.is_broken = False
+
+    await until(lambda: len(here.names()) == 2)
+    assert {record.getMessage() for record in caplog.records} == {"announcing this node failed"}
+
+
 async def test_stopping_does_not_wait_for_a_layer_that_hangs(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
