@@ -30,8 +30,9 @@ def _find_reason_against(runtime: Runtime) -> str:
     """Why this process should get no new clients; empty where it should."""
     if runtime.is_draining:
         return "stopping"
+    if not runtime.layer.is_available:
+        # Before the next: without it no start is ever over.
+        return "the topic layer is away"
     if not runtime.is_ready:
         return "starting"
-    if not runtime.layer.is_available:
-        return "the topic layer is away"
     return ""

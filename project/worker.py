@@ -81,7 +81,7 @@ class WorkerServer(GentleServer):
         loop = asyncio.get_running_loop()
         loop.add_reader(self._inheritance.lifeline, self._on_lifeline)
         deadline = loop.time() + LAYER_PATIENCE_SECONDS
-        while not (self.runtime.layer.is_available or self.should_exit or loop.time() > deadline):  # noqa: ASYNC110
+        while not (self._is_connected() or self.should_exit or loop.time() > deadline):  # noqa: ASYNC110
             await asyncio.sleep(LOOK_EVERY_SECONDS)
         self._acceptor = Acceptor(
             self._listener,
@@ -91,6 +91,9 @@ class WorkerServer(GentleServer):
             place=self._inheritance.place,
             connections=lambda: len(self.server_state.connections),
         )
+
+    def _is_connected(self) -> bool:
+        return self.runtime.is_ready and self.runtime.layer.is_available
 
     def _report(self) -> None:
         # Without a supervisor nobody reads it; the lifeline says the same.

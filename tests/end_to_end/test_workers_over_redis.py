@@ -19,6 +19,7 @@ from tests.servers import Server
 from tests.waiting import until, wait_until
 
 SETTINGS = "tests.end_to_end.settings_probe"
+AWAY = (503, {"status": "not ready", "reason": "the topic layer is away"})
 
 
 @pytest.fixture
@@ -99,8 +100,7 @@ def test_a_server_without_its_redis_is_not_ready_and_says_why(
 
     redis.kill()
 
-    away = (503, {"status": "not ready", "reason": "the topic layer is away"})
-    wait_until(lambda: fetch_readiness(server) == away)
+    wait_until(lambda: fetch_readiness(server) == AWAY)
     assert server.fetch_status("/health/live") == 200
     redis.start()
     wait_until(lambda: fetch_readiness(server) == (200, {"status": "ready"}))
@@ -117,7 +117,7 @@ def test_the_workers_start_without_their_redis_and_become_ready_with_it(
         # It waits until the server is ready.
         starting = pool.submit(server.start)
         wait_until(lambda: server.log.exists() and "with 2 workers" in server.log.read_text())
-        assert fetch_readiness(server)[0] == 503
+        assert fetch_readiness(server) == AWAY
         assert not starting.done()
 
         redis.start()
