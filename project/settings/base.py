@@ -133,6 +133,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 # The API hands the token out in its answers; no script need read the cookie.
 CSRF_COOKIE_HTTPONLY = True
+DEFAULT_EXCEPTION_REPORTER_FILTER = "project.report_filter.ReportFilter"
 CSRF_FAILURE_VIEW = "api.errors.csrf_failure"
 CSRF_TRUSTED_ORIGINS = list(environment.CSRF_TRUSTED_ORIGINS.read())
 
