@@ -230,14 +230,15 @@ class Repairs:
 
     def _go_back(self, route: Route, repair: Repair, offset: int) -> bool:
         self._warn("topic's log went back", route, epoch=route.epoch, offset=offset)
-        self._feed.cut_off_positioned(route)
         while repair.kept and repair.seen > 0:
             event, epoch = repair.kept.popleft()
             repair.seen -= 1
             if not is_placed(event):
                 self._feed.pass_on(route, event)
-            elif epoch == route.epoch and event.offset > route.offset:
+            elif epoch == route.epoch:
+                self._skip_to(route, event.offset - 1)
                 self._place(route, event)
+        self._feed.cut_off_positioned(route)
         for member, pending in list(route.pending.items()):
             if pending.position is None:
                 pending.forget()
@@ -249,18 +250,18 @@ class Repairs:
 
     def _begin_anew(self, route: Route, repair: Repair, epoch: str) -> None:
         """The lost log's last publications are passed on before the new one's."""
-        self._feed.cut_off_positioned(route)
         kept, repair.kept = repair.kept, deque()
         for event, its_epoch in kept:
             if is_placed(event) and its_epoch == route.epoch:
-                if event.offset > route.offset:
-                    self._place(route, event)
+                self._skip_to(route, event.offset - 1)
+                self._place(route, event)
             else:
                 repair.kept.append((event, its_epoch))
         self._adopt(route, epoch)
 
     def _adopt(self, route: Route, epoch: str) -> None:
         self._warn("topic's log was lost and begun anew", route, epoch=epoch, offset=0)
+        self._feed.cut_off_positioned(route)
         for member, pending in list(route.pending.items()):
             if pending.position is None:
                 pending.forget()
@@ -284,7 +285,6 @@ class Repairs:
     def _stop_holding(self, route: Route, repair: Repair) -> None:
         """The log cannot be read, and memory is bounded."""
         self._warn("topic's log could not be read in time", route, epoch=route.epoch, offset=route.offset)
-        self._feed.cut_off_positioned(route)
         kept, repair.kept = repair.kept, deque()
         for event, epoch in kept:
             if not is_placed(event):
@@ -292,6 +292,7 @@ class Repairs:
                 continue
             if epoch != route.epoch:
                 self._adopt(route, epoch)
+            self._skip_to(route, event.offset - 1)
             self._place(route, event)
         repair.is_holding, repair.seen = False, 0
         repair.is_again = repair.is_reading

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
+from itertools import chain, count
 from typing import Any
 
 from msgspec import Raw
@@ -63,8 +64,8 @@ class Stage:
     def __init__(self) -> None:
         self.clock = ManualClock()
         self.sleep = ManualSleep(self.clock)
-        self.epochs = ["now", "later", "at last"]
-        self.memory = MemoryTopicLayer(clock=self.clock, new_epoch=lambda: self.epochs.pop(0))
+        epochs = chain(["now"], (f"later{number}" for number in count()))
+        self.memory = MemoryTopicLayer(clock=self.clock, new_epoch=lambda: next(epochs))
         self.lossy = LossyLayer(self.memory)
         self.failing = FailingLayer(self.lossy)
         self.layer = GatedLayer(self.failing)
@@ -101,25 +102,26 @@ class Stage:
         self.hub.go_live(TOPIC, subscriber, position)
         return subscriber
 
-    async def positioned(self) -> FakeSubscriber:
+    async def positioned(self, topic: str = TOPIC) -> FakeSubscriber:
         """As a session does it: the position is that of the log."""
-        subscriber = await self.pending(is_positioned=True)
-        top = (await self.layer.history(TOPIC, policy=KEPT, limit=0)).top
-        self.hub.go_live(TOPIC, subscriber, top)
+        subscriber = self.subscriber(is_positioned=True)
+        await self.join(subscriber, topic)
+        top = (await self.memory.history(topic, policy=KEPT, limit=0)).top
+        self.hub.go_live(topic, subscriber, top)
         return subscriber
 
     async def publish(self, *data: bytes, topic: str = TOPIC, history: HistoryPolicy | None = None) -> None:
         for each in data:
             await self.layer.publish(topic, Publication(data=Raw(each)), history=history)
 
-    async def keep(self, count: int = 1, *, policy: HistoryPolicy = KEPT) -> None:
+    async def keep(self, times: int = 1, *, policy: HistoryPolicy = KEPT) -> None:
         """Publishes in the topic's log."""
-        await self.publish(*[b"1"] * count, history=policy)
+        await self.publish(*[b"1"] * times, history=policy)
 
-    async def lose(self, count: int = 1, *, policy: HistoryPolicy = KEPT) -> None:
+    async def lose(self, times: int = 1, *, policy: HistoryPolicy = KEPT) -> None:
         """Publishes in the topic's log, and nobody hears of it."""
         self.lossy.holds = True
-        await self.keep(count, policy=policy)
+        await self.keep(times, policy=policy)
         self.lossy.drop(TOPIC)
         self.lossy.holds = False
 

@@ -181,9 +181,13 @@ class LossyLayer(WrappedLayer):
         if not held:
             self.held.pop(topic, None)
 
-    def drop(self, topic: str) -> None:
-        """All that wait are lost."""
-        self.held.pop(topic, None)
+    def drop(self, topic: str, count: int | None = None) -> None:
+        """The oldest of those that wait, or all, are lost."""
+        held = self.held.get(topic, deque())
+        for _ in range(len(held) if count is None else min(count, len(held))):
+            held.popleft()
+        if not held:
+            self.held.pop(topic, None)
 
 
 async def settle() -> None:

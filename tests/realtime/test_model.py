@@ -5,6 +5,10 @@ is told that it cannot. The model knows what was published and what the log stil
 checks what it gets as it comes. The layer's calls can be held open and let go in any order, so that
 publications come between the read of the log and going live, and commands of several clients are
 under way at once.
+
+A second machine does the same over a layer that is late and loses: its log may be ahead of what has
+come, events may be dropped, the log may be out of the hub's reach. There, "told" may come late, but
+no later than the layer's own doubt or the watch over positions brings it.
 """
 
 import asyncio
@@ -21,8 +25,9 @@ from msgspec import Raw
 
 from realtime import fanout as fanout_module
 from realtime import feed as feed_module
-from realtime.errors import CloseCode, UnsubscribeCode
+from realtime.errors import CloseCode, LayerUnavailable, UnsubscribeCode
 from realtime.layers.base import History, HistoryPolicy, Published, TopicLayer
+from realtime.layers.memory import MemoryTopicLayer
 from realtime.messages import (
     Command,
     ConnectRequest,
@@ -35,12 +40,15 @@ from realtime.messages import (
     SubscribeResult,
     UnsubscribeRequest,
 )
+from realtime.publishing import history_policy
+from realtime.repairs import LONGEST_RETRY_SECONDS
 from realtime.session import Session
 from realtime.testing import FakeConnection, ManualNode
 from realtime.topics.namespace import Namespace
-from tests.realtime.layers import GatedLayer, WrappedLayer, settle
+from tests.realtime.layers import GatedLayer, LossyLayer, WrappedLayer, settle
 
 SIZE, TTL_SECONDS = 4, 10
+TICK_SECONDS = 0.25
 # A failure is worth its smallest example, and Hypothesis looks for that for up to five minutes.
 pytestmark = pytest.mark.timeout(400)
 
@@ -112,7 +120,13 @@ class WatchedLayer(WrappedLayer):
         # By the task that read: a session reads in its worker's.
         self.verdicts: dict[asyncio.Task[Any] | None, bool] = {}
 
+    # Whether reads fail, and of which tasks: those of the hub.
+    is_away = False
+    hub_tasks: set[asyncio.Task[None]]
+
     async def _call(self, name: str, work: Callable[[], Awaitable[Any]]) -> Any:
+        if self.is_away and name == "history" and asyncio.current_task() in self.hub_tasks:
+            raise LayerUnavailable("away")
         return await work()
 
     async def publish(self, topic: str, publication: Publication, **options: Any) -> Published:
@@ -124,8 +138,9 @@ class WatchedLayer(WrappedLayer):
         self, topic: str, *, policy: HistoryPolicy, since: Position | None = None, **options: Any
     ) -> History:
         log = self.logs[topic]
-        self.verdicts[asyncio.current_task()] = since is not None and log.can_recover(since)
+        verdict = since is not None and log.can_recover(since)
         history = await super().history(topic, policy=policy, since=since, **options)
+        self.verdicts[asyncio.current_task()] = verdict
         log.note_top(history.top, offset=log.offset)
         return history
 
@@ -300,6 +315,42 @@ class ModelClient:
                 self.topics[command.unsubscribe.channel].end()
 
 
+class ModelListener:
+    """Code of the process that listens from before the first publication on."""
+
+    def __init__(self, log: ModelLog) -> None:
+        self._log = log
+        # None: it was told that it lost something, and has heard nothing since.
+        self.offset: int | None = 0
+        self._heard: set[bytes] = set()
+        # Publications, and None where some were lost.
+        self._news: list[Publication | None] = []
+
+    def hear(self, publication: Publication) -> None:
+        self._news.append(publication)
+
+    def lost(self) -> None:
+        self._news.append(None)
+
+    def read(self) -> None:
+        """Looks at what it was told since the last time, in order."""
+        news, self._news = self._news, []
+        for publication in news:
+            if publication is None:
+                self.offset = None
+                continue
+            data = bytes(publication.data)
+            assert self.offset in {None, publication.offset - 1}, "lost, doubled or out of order"
+            assert data in self._log.published.values()
+            assert data not in self._heard
+            self._heard.add(data)
+            self.offset = publication.offset
+
+    def check_complete(self) -> None:
+        # A log that was lost shows with its next publication.
+        assert self.offset is None or self._log.offset in {0, self.offset}
+
+
 class Engine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
@@ -307,7 +358,8 @@ class Engine(RuleBasedStateMachine):
         self._bounds = fanout_module.SLICE, feed_module.MAX_PENDING_EVENTS
         fanout_module.SLICE, feed_module.MAX_PENDING_EVENTS = 2, 5
         self.runner = asyncio.Runner()
-        self.node = ManualNode(STREAM, wrap_layer=lambda memory: GatedLayer(WatchedLayer(memory)))
+        self.lossy: LossyLayer | None = None
+        self.node = ManualNode(STREAM, wrap_layer=self.wrap)
         assert isinstance(self.node.layer, GatedLayer)
         self.gates = self.node.layer
         watched = self.gates._inner
@@ -315,7 +367,12 @@ class Engine(RuleBasedStateMachine):
         self.logs = watched.logs = {topic: ModelLog(self.node.clock) for topic in TOPICS}
         self.clients = {user: ModelClient(user, self.node, watched) for user in USERS}
         self.ending: set[asyncio.Task[None]] = set()
+        watched.hub_tasks = self.node.tasks
+        self.watched = watched
         self.count = 0
+
+    def wrap(self, memory: MemoryTopicLayer) -> TopicLayer:
+        return GatedLayer(WatchedLayer(memory))
 
     def run(self, step: Callable[[], object]) -> None:
         """Does `step` on the loop, lets everybody go on as far as they can, and reads what came."""
@@ -439,11 +496,24 @@ class Engine(RuleBasedStateMachine):
 
     # ── What must be true ─────────────────────────────────────────────────────────────────────
 
+    def let_time_pass(self, seconds: float) -> None:
+        """In small steps, each to its end."""
+        steps = int(seconds / TICK_SECONDS)
+        for step in range(steps + 1):
+            self.run(self.node.sleep.wake)
+            while self.node.scheduler:
+                self.run(self.node.scheduler.run)
+            if step < steps:
+                self.node.clock.advance(TICK_SECONDS)
+
+    def come_to_rest(self) -> None:
+        self.run(self.gates.open_all)
+        self.let_time_pass(0)
+
     @rule()
     def wait_until_all_is_quiet(self) -> None:
-        self.run(self.gates.open_all)
-        while self.node.scheduler:
-            self.run(self.node.scheduler.run)
+        self.come_to_rest()
+        assert not self.node.tasks
         for client in self.clients.values():
             for mine in client.topics.values():
                 mine.check_complete()
@@ -455,11 +525,15 @@ class Engine(RuleBasedStateMachine):
     def _subscribers(self, topic: str) -> set[str]:
         return {user for user, client in self.clients.items() if client.topics[topic].is_in}
 
+    def end(self) -> None:
+        """Lets go of what is held besides clients."""
+
     def teardown(self) -> None:
         try:
             for client in self.connected():
                 self.run(partial(self._end, client))
             self.wait_until_all_is_quiet()
+            self.end()
             assert self.node.count_left_behind() == {}
             assert not self.ending
             assert self.runner.run(count_other_tasks()) == 0
@@ -472,10 +546,105 @@ async def count_other_tasks() -> int:
     return len(asyncio.all_tasks()) - 1
 
 
-TestEngine = Engine.TestCase
-TestEngine.settings = settings(
+class LossyEngine(Engine):
+    """Over a layer whose events are late and get lost, and whose log the hub cannot always read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.listener = ModelListener(self.logs[TOPICS[1]])
+        self.dropped: set[str] = set()
+
+    def run(self, step: Callable[[], object]) -> None:
+        super().run(step)
+        self.listener.read()
+
+    def wrap(self, memory: MemoryTopicLayer) -> TopicLayer:
+        self.lossy = LossyLayer(memory)
+        return GatedLayer(WatchedLayer(self.lossy))
+
+    @property
+    def events(self) -> LossyLayer:
+        assert self.lossy is not None
+        return self.lossy
+
+    @initialize()
+    def listen(self) -> None:
+        self.gates.gated = set()
+        policy = history_policy(STREAM)
+        self.runner.run(self.node.hub.listen(TOPICS[1], self.listener, history=policy))
+
+    @rule(holds=st.booleans())
+    def be_late(self, holds: bool) -> None:
+        self.events.holds = holds
+
+    @precondition(lambda self: self.events.held)
+    @rule(data=st.data(), count=st.integers(1, 4))
+    def deliver_late_events(self, data: st.DataObject, count: int) -> None:
+        topic = data.draw(st.sampled_from(sorted(self.events.held)))
+        self.run(lambda: self.events.deliver(topic, count))
+
+    @precondition(lambda self: self.events.held)
+    @rule(data=st.data(), count=st.integers(1, 4))
+    def drop_late_events(self, data: st.DataObject, count: int) -> None:
+        topic = data.draw(st.sampled_from(sorted(self.events.held)))
+        self.events.drop(topic, count)
+        self.dropped.add(topic)
+
+    @precondition(lambda self: self.dropped)
+    @rule()
+    def reconnect(self) -> None:
+        # What was on its way when the connection broke is lost, too.
+        for topic in TOPICS:
+            self.events.drop(topic)
+        self.dropped = set()
+        self.run(lambda: self.events.doubt(TOPICS))
+
+    @rule(is_away=st.booleans())
+    def lose_the_log_from_sight(self, is_away: bool) -> None:
+        self.watched.is_away = is_away
+
+    @rule()
+    def wait_a_little(self) -> None:
+        self.let_time_pass(0.75)
+
+    def come_to_rest(self) -> None:
+        self.watched.is_away = False
+        self.run(self.gates.open_all)
+        self.events.holds = False
+        for topic in TOPICS:
+            self.run(partial(self.events.deliver, topic))
+        # The longest pause between two tries to read a log that was away, and more than the time
+        # that somebody waits for what is under way.
+        self.let_time_pass(LONGEST_RETRY_SECONDS + 0.5)
+        if self.dropped:
+            self.dropped = set()
+            self.watch_positions()
+        self.listener.check_complete()
+
+    def watch_positions(self) -> None:
+        """Two rounds, and what follows from them."""
+
+        async def start() -> None:
+            self.watch = asyncio.get_running_loop().create_task(
+                self.node.hub.watch_positions(interval_seconds=1)
+            )
+
+        self.runner.run(start())
+        self.let_time_pass(3)
+        self.run(self.watch.cancel)
+        self.let_time_pass(0)
+
+    def end(self) -> None:
+        self.runner.run(self.node.hub.unlisten(TOPICS[1], self.listener))
+
+
+LONG = settings(
     max_examples=150,
     stateful_step_count=60,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
+TestEngine = Engine.TestCase
+TestEngine.settings = LONG
+TestLossyEngine = LossyEngine.TestCase
+TestLossyEngine.settings = LONG
