@@ -270,8 +270,11 @@ class Hub:
         """
         while True:
             await self._sleep(interval_seconds / WATCH_ROUNDS * self._rng.uniform(0.75, 1.25))
-            if self._layer.is_available:
-                self._look_at_positions(interval_seconds)
+            try:
+                if self._layer.is_available:
+                    self._look_at_positions(interval_seconds)
+            except Exception:  # Whatever it is, the next round must come.
+                logger.exception("the watch over positions failed")
 
     def _look_at_positions(self, interval_seconds: float) -> None:
         now = self._clock()

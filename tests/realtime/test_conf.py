@@ -11,7 +11,7 @@ from realtime.limits import Limits
 NAN, INFINITY = float("nan"), float("inf")
 SECONDS = [
     "PING_INTERVAL", "PONG_TIMEOUT", "CONNECT_TIMEOUT", "EXPIRY_GRACE", "SHUTDOWN_DELAY", "SHUTDOWN_SPREAD",
-    "NODE_ANNOUNCE_INTERVAL", "PRESENCE_LEASE",
+    "NODE_ANNOUNCE_INTERVAL", "PRESENCE_LEASE", "POSITION_CHECK_INTERVAL",
 ]  # fmt: skip
 COUNTS = [
     "MAX_MESSAGE_BYTES", "MAX_PUBLICATION_BYTES", "MAX_TOPICS_PER_CONNECTION", "MAX_CONNECTIONS",
@@ -53,6 +53,7 @@ def test_every_key_reaches_its_setting() -> None:
             "SLOW_CLIENT_BYTES": 100_000,
             "HOOK_THREADS": 8,
             "PRESENCE_LEASE": 30,
+            "POSITION_CHECK_INTERVAL": 20,
             "SHUTDOWN_DELAY": 0,
             "SHUTDOWN_SPREAD": 9,
             "NODE_NAME": "left",
@@ -80,7 +81,7 @@ def test_every_key_reaches_its_setting() -> None:
     assert settings.allow_anonymous_connect
     assert settings.insecure_client
     assert (settings.api_keys, settings.max_publication_bytes, settings.hook_threads) == (("key",), 1000, 8)
-    assert settings.presence_lease_seconds == 30
+    assert (settings.presence_lease_seconds, settings.position_check_seconds) == (30, 20)
     assert (settings.shutdown_delay_seconds, settings.shutdown_spread_seconds) == (0, 9)
     assert (settings.node_name, settings.node_announce_interval_seconds) == ("left", 0.5)
 

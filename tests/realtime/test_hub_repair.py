@@ -674,6 +674,23 @@ async def test_a_layer_that_says_it_is_away_is_not_asked(
     assert reads == []
 
 
+async def test_the_watch_goes_on_after_a_failure(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    subscriber = await stage.positioned()
+    await stage.lose()
+    look, calls = stage.hub._look_at_positions, iter([True])
+
+    def fail_once(interval_seconds: float) -> None:
+        if next(calls, False):
+            raise ValueError
+        look(interval_seconds)
+
+    monkeypatch.setattr(stage.hub, "_look_at_positions", fail_once)
+
+    await watch(stage, 75)
+
+    assert subscriber.offsets == [1]
+
+
 # ── Listeners ─────────────────────────────────────────────────────────────────────────────────
 
 

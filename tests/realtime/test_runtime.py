@@ -12,13 +12,15 @@ from django.test import override_settings
 from realtime import runtime as runtime_module
 from realtime.conf import Settings
 from realtime.errors import CloseCode, CommandError, ConfigurationError, PublishUnavailable
-from realtime.layers.base import HistoryPolicy
+from realtime.hub import Hub
+from realtime.layers.base import History, HistoryPolicy
 from realtime.layers.memory import MemoryTopicLayer
 from realtime.orders import DisconnectSessions
 from realtime.runtime import Runtime, build_namespaces, get_runtime
 from realtime.testing import FakeClient, TransparentCodec
 from realtime.topics.namespace import Namespace
 from realtime.topics.registry import namespaces
+from tests.realtime.hub_stage import FakeListener
 from tests.realtime.sessions import FakeSession
 from tests.waiting import until
 
@@ -144,6 +146,80 @@ async def test_the_machine_may_be_given_a_name() -> None:
     runtime = Runtime(Settings(node_name="left"), MemoryTopicLayer())
 
     assert [node.name for node in runtime.nodes.nodes()] == [f"left:{os.getpid()}"]
+
+
+class SharedLayer(MemoryTopicLayer):
+    """As if there were other processes. `history` takes as long as the test wants."""
+
+    is_shared = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.goes_on = asyncio.Event()
+        self.reads = 0
+
+    async def history(self, topic: str, **options: Any) -> History:
+        self.reads += 1
+        await self.goes_on.wait()
+        return await super().history(topic, **options)
+
+
+async def test_positions_are_watched_where_a_layer_may_lose_something_until_the_process_stops(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    intervals: list[float] = []
+    has_begun, has_ended = asyncio.Event(), asyncio.Event()
+
+    async def watch(_: Hub, *, interval_seconds: float) -> None:
+        intervals.append(interval_seconds)
+        has_begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            has_ended.set()
+
+    monkeypatch.setattr(Hub, "watch_positions", watch)
+    alone, shared = Runtime(SETTINGS, MemoryTopicLayer()), Runtime(SETTINGS, SharedLayer())
+    before = asyncio.all_tasks()
+
+    alone.start()
+    shared.start()
+    shared.start()
+    await asyncio.wait_for(has_begun.wait(), 5)
+    await alone.stop()
+    await shared.stop()
+
+    assert (intervals, has_ended.is_set()) == ([SETTINGS.position_check_seconds], True)
+    assert asyncio.all_tasks() == before
+
+
+async def test_a_repair_that_is_under_way_ends_with_the_process() -> None:
+    layer = SharedLayer()
+    runtime = Runtime(SETTINGS, layer)
+    runtime.start()
+    policy = HistoryPolicy(size=10, ttl_seconds=60)
+    layer.goes_on.set()
+    await runtime.hub.listen("news:a", FakeListener(), history=policy)
+    layer.goes_on.clear()
+    reads = layer.reads
+
+    runtime.hub.doubt(["news:a"])
+    await until(lambda: layer.reads > reads)
+    await runtime.stop()
+
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_task_of_the_engine_that_fails_says_so(
+    runtime: Runtime, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail() -> None:
+        raise ValueError("here")
+
+    runtime._spawn(fail())
+
+    await until(lambda: "a task of the engine failed" in caplog.text)
+    assert "ValueError: here" in caplog.text
 
 
 def test_the_settings_namespaces_come_on_top_of_the_features() -> None:
