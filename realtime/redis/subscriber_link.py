@@ -16,6 +16,21 @@ logger = logging.getLogger(__name__)
 Handler = Callable[[bytes], None]
 
 
+class Subscription:
+    """To one channel, until it is given up; whoever takes the channel again gets a new one.
+
+    `is_confirmed`: Redis has said yes to it, on this connection or on one before. `waiting`: how many
+    wait for that.
+    """
+
+    __slots__ = ("handler", "is_confirmed", "waiting")
+
+    def __init__(self, handler: Handler) -> None:
+        self.handler = handler
+        self.is_confirmed = False
+        self.waiting = 0
+
+
 class SubscriberLink(Link):
     """One handler per channel. After an outage everything is subscribed again, and `on_restored` is
     called with the channels whose messages may have been missed.
@@ -26,41 +41,40 @@ class SubscriberLink(Link):
     ) -> None:
         super().__init__(pool, name=name)
         self._on_restored = on_restored
-        self._handlers: dict[bytes, Handler] = {}
-        # What Redis has said yes to, on this connection or on one before it.
-        self._confirmed: set[bytes] = set()
+        self._subscriptions: dict[bytes, Subscription] = {}
 
     async def subscribe(self, channel: str, handler: Handler) -> None:
         """From its return on, every message in the channel is handed to `handler`, which must not raise.
 
-        Raises LayerUnavailable; nothing is left behind then.
+        Raises LayerUnavailable; nothing is left behind then, unless others wait for the same channel.
         """
         name = channel.encode()
-        self._handlers[name] = handler
-        if name in self._confirmed:
+        subscription = self._subscriptions.setdefault(name, Subscription(handler))
+        subscription.handler = handler
+        if subscription.is_confirmed:
             return
+        subscription.waiting += 1
         try:
+            # Meanwhile it may be given up, and be begun anew by others.
             await self._request("SUBSCRIBE", name)
-        except BaseException:
-            if name not in self._confirmed:
+            subscription.is_confirmed = True
+        finally:
+            subscription.waiting -= 1
+            is_current = self._subscriptions.get(name) is subscription
+            if is_current and not subscription.is_confirmed and not subscription.waiting:
                 self.unsubscribe(channel)
-            raise
-        # Unless it was given up meanwhile.
-        if name in self._handlers:
-            self._confirmed.add(name)
 
     def unsubscribe(self, channel: str) -> None:
         """From here on nothing of the channel is handed over; Redis learns of it in its turn."""
         name = channel.encode()
-        self._confirmed.discard(name)
-        if self._handlers.pop(name, None) is None:
+        if self._subscriptions.pop(name, None) is None:
             return
         # Where there is no connection, the next one begins without the channel.
         with contextlib.suppress(LayerUnavailable):
             self._request("UNSUBSCRIBE", name).add_done_callback(_ignore)
 
     def _came_up(self) -> None:
-        lost = [name for name in self._handlers if name in self._confirmed]
+        lost = [name for name, subscription in self._subscriptions.items() if subscription.is_confirmed]
         if not lost:
             return
         # Before what waits: that may be about the same channels, and has the last word.
@@ -83,12 +97,12 @@ class SubscriberLink(Link):
         if not isinstance(answer, list) or answer[0] != b"message":
             self._answer_next(answer)
             return
-        handler = self._handlers.get(answer[1])
-        if handler is None:
+        subscription = self._subscriptions.get(answer[1])
+        if subscription is None:
             # On its way when the channel was given up.
             return
         try:
-            handler(answer[2])
+            subscription.handler(answer[2])
         except Exception:  # One bad message must not cost all others.
             logger.exception("a message could not be taken", extra={"channel": answer[1].decode()})
 
