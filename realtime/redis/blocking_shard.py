@@ -9,20 +9,23 @@ from contextlib import contextmanager
 from typing import Any
 
 from redis import BlockingConnectionPool, Connection, ConnectionPool
+from redis.connection import parse_url
 from redis.exceptions import (
     ConnectionError,  # noqa: A004  # redis' own, which is no OSError.
+    NoPermissionError,
     NoScriptError,
     ReadOnlyError,
     TimeoutError,  # noqa: A004  # Likewise.
 )
-from redis.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
+from redis.sentinel import Sentinel, SentinelConnectionPool
 
 from realtime.errors import LayerUnavailable
-from realtime.redis.identity import INFO_SECTIONS, ServerIdentity
+from realtime.redis.identity import INFO_IS_NEEDED, INFO_SECTIONS, ServerIdentity
 from realtime.redis.link import ANSWER_TIMEOUT_SECONDS, Argument
+from realtime.redis.options import connection_options
 from realtime.redis.script import Script
 
-# Threads beyond that wait for one another; servers of views have some 40.
+# Servers of views have some 40 threads.
 MAX_CONNECTIONS = 64
 
 
@@ -51,12 +54,14 @@ class BlockingShard:
     def close(self) -> None:
         """All connections. The next use begins anew."""
         self._pool.disconnect()
+        if isinstance(self._pool, SentinelConnectionPool):
+            self._pool.sentinel_manager.close()
 
     @contextmanager
     def _connection(self) -> Iterator[Connection]:
         try:
             connection = self._pool.get_connection()
-        except (ConnectionError, TimeoutError, MasterNotFoundError, OSError) as error:
+        except (ConnectionError, TimeoutError, ReadOnlyError, OSError) as error:
             raise LayerUnavailable(f"Redis is away: {error}") from error
         try:
             yield connection
@@ -69,9 +74,11 @@ class BlockingShard:
 
     def _greet(self, connection: Connection) -> None:
         connection.on_connect()
-        self._identities[connection] = ServerIdentity.from_info(
-            *(_ask(connection, "INFO", section) for section in INFO_SECTIONS)
-        )
+        try:
+            sections = [_ask(connection, "INFO", section) for section in INFO_SECTIONS]
+        except NoPermissionError as error:
+            raise ConnectionError(f"{error}: {INFO_IS_NEEDED}") from error
+        self._identities[connection] = ServerIdentity.from_info(*sections)
 
 
 def _ask(connection: Connection, *arguments: Argument) -> Any:
@@ -81,8 +88,7 @@ def _ask(connection: Connection, *arguments: Argument) -> Any:
 
 def _make_pool(host: Mapping[str, Any], *, on_connect: Callable[[Connection], None]) -> ConnectionPool:
     """As channels-redis does for asyncio."""
-    options: dict[str, Any] = {
-        **host,
+    own = {
         "protocol": 2,
         "decode_responses": False,
         "socket_timeout": ANSWER_TIMEOUT_SECONDS,
@@ -90,13 +96,12 @@ def _make_pool(host: Mapping[str, Any], *, on_connect: Callable[[Connection], No
         "health_check_interval": 0,
         "redis_connect_func": on_connect,
     }
-    address = options.pop("address", None)
+    options = connection_options(host, parse_url=parse_url, own=own)
     master_name = options.pop("master_name", None)
     if master_name is not None:
-        sentinel = Sentinel(options.pop("sentinels"), sentinel_kwargs=options.pop("sentinel_kwargs", None))
+        sentinel = Sentinel(options.pop("sentinels"), sentinel_kwargs=options.pop("sentinel_kwargs"))
         return SentinelConnectionPool(master_name, sentinel, **options)
-    waiting = {"max_connections": MAX_CONNECTIONS, "timeout": ANSWER_TIMEOUT_SECONDS}
-    if address is not None:
-        pool: ConnectionPool = BlockingConnectionPool.from_url(address, **waiting, **options)
-        return pool
-    return BlockingConnectionPool(**waiting, **options)
+    # Threads beyond MAX_CONNECTIONS wait for one another, and no longer than for an answer.
+    return BlockingConnectionPool(
+        **{**options, "max_connections": MAX_CONNECTIONS, "timeout": ANSWER_TIMEOUT_SECONDS}
+    )

@@ -23,12 +23,12 @@ class CommandLink(Link):
 
     async def run(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
         """As call()."""
-        rest = (len(keys), *keys, *arguments)
-        try:
-            return await self._request("EVALSHA", script.digest, *rest, needs_identity=True)
-        except NoScriptError:
-            # A new server, or somebody flushed its scripts.
-            return await self._request("EVAL", script.source, *rest, needs_identity=True)
+        while True:
+            try:
+                return await self._request(len(keys), *keys, *arguments, script=script)
+            except NoScriptError:
+                # Somebody flushed the server's scripts.
+                self._known_scripts.discard(script)
 
     def _came_up(self) -> None:
         self._on_up()

@@ -17,10 +17,17 @@ from typing import Any
 
 import hiredis
 from redis.asyncio import Connection, ConnectionPool
-from redis.exceptions import ReadOnlyError, RedisError, ResponseError
+from redis.exceptions import (
+    ConnectionError,  # noqa: A004  # redis' own, which is no OSError.
+    NoPermissionError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
 
 from realtime.errors import LayerUnavailable
-from realtime.redis.identity import INFO_SECTIONS, ServerIdentity
+from realtime.redis.identity import INFO_IS_NEEDED, INFO_SECTIONS, ServerIdentity
+from realtime.redis.script import Script
 
 logger = logging.getLogger(__name__)
 
@@ -43,9 +50,9 @@ Callback = Callable[[], None]
 
 
 class Request:
-    """A command on its way. `deadline` is in the loop's time."""
+    """A command on its way, or a script's keys and arguments. `deadline` is in the loop's time."""
 
-    __slots__ = ("arguments", "deadline", "future", "needs_identity")
+    __slots__ = ("arguments", "deadline", "future", "script")
 
     def __init__(
         self,
@@ -53,22 +60,29 @@ class Request:
         future: "asyncio.Future[Any]",
         deadline: float,
         *,
-        needs_identity: bool = False,
+        script: Script | None = None,
     ) -> None:
         self.arguments = arguments
         self.future = future
         self.deadline = deadline
-        self.needs_identity = needs_identity
+        self.script = script
 
-    def pack(self, identity: ServerIdentity) -> bytes:
+    def pack(self, identity: ServerIdentity, known_scripts: set[Script]) -> bytes:
+        """Raises what the caller's arguments deserve: text that is no Unicode, objects that are no text."""
         # Only now: a request that waited for a new connection must speak of the server that gets it.
-        extra = identity.arguments if self.needs_identity else ()
-        packed: bytes = hiredis.pack_command((*self.arguments, *extra))
+        parts: Any = self.arguments
+        if self.script is not None:
+            begin = self.script.begin(is_known=self.script in known_scripts)
+            parts = (*begin, *self.arguments, *identity.arguments)
+        packed: bytes = hiredis.pack_command(parts)
+        if self.script is not None:
+            # Those behind it in the same write find it there already, so that none overtakes another.
+            known_scripts.add(self.script)
         return packed
 
-    def fail(self, reason: str) -> None:
+    def fail(self, error: Exception) -> None:
         if not self.future.done():
-            self.future.set_exception(LayerUnavailable(reason))
+            self.future.set_exception(error)
 
 
 class Link(ABC):
@@ -87,6 +101,8 @@ class Link(ABC):
         self._timer: asyncio.TimerHandle | None = None
         self._is_suspect = False
         self._is_quiet = False
+        # Which the server at the other end has been given on this connection.
+        self._known_scripts: set[Script] = set()
 
     @property
     def is_up(self) -> bool:
@@ -112,18 +128,18 @@ class Link(ABC):
 
     # ── For subclasses ────────────────────────────────────────────────────────────────────────
 
-    def _request(self, *arguments: Argument, needs_identity: bool = False) -> "asyncio.Future[Any]":
+    def _request(self, *arguments: Argument, script: Script | None = None) -> "asyncio.Future[Any]":
         """The answer to come. Raises LayerUnavailable at once where no answer can be hoped for."""
         if not self.is_up and asyncio.get_running_loop().time() > self._down_since + ANSWER_TIMEOUT_SECONDS:
             raise LayerUnavailable(f"Redis is away ({self._name})")
         if len(self._unsent) + len(self._sent) >= MAX_WAITING:
             raise LayerUnavailable(f"{MAX_WAITING} requests are waiting for Redis ({self._name})")
-        return self._enqueue(*arguments, needs_identity=needs_identity)
+        return self._enqueue(*arguments, script=script)
 
-    def _enqueue(self, *arguments: Argument, needs_identity: bool = False) -> "asyncio.Future[Any]":
+    def _enqueue(self, *arguments: Argument, script: Script | None = None) -> "asyncio.Future[Any]":
         loop = asyncio.get_running_loop()
         deadline = loop.time() + ANSWER_TIMEOUT_SECONDS
-        request = Request(arguments, loop.create_future(), deadline, needs_identity=needs_identity)
+        request = Request(arguments, loop.create_future(), deadline, script=script)
         self._unsent.append(request)
         self._has_unsent.set()
         if self._timer is None:
@@ -152,12 +168,12 @@ class Link(ABC):
 
     def _fail_sent(self, reason: str) -> None:
         while self._sent:
-            self._sent.popleft().fail(reason)
+            self._sent.popleft().fail(LayerUnavailable(reason))
 
     def _fail_all(self, reason: str) -> None:
         self._fail_sent(reason)
         while self._unsent:
-            self._unsent.popleft().fail(reason)
+            self._unsent.popleft().fail(LayerUnavailable(reason))
 
     def _break(self, reason: str) -> None:
         """Gives the connection up; a new one is made."""
@@ -175,6 +191,7 @@ class Link(ABC):
                 async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
                     await connection.connect()
                     self.identity = await _fetch_identity(connection)
+                self._known_scripts.clear()
                 self._came_up()
                 if is_told:
                     logger.info("Redis is back", extra={"link": self._name})
@@ -230,12 +247,17 @@ class Link(ABC):
             self._has_unsent.clear()
             identity = self.identity
             assert identity is not None, "written to before it was up"  # noqa: S101  # Ours to keep.
-            requests = list(self._unsent)
-            self._unsent.clear()
-            self._sent.extend(requests)
-            packed = b"".join([request.pack(identity) for request in requests])
+            packed = []
+            while self._unsent:
+                request = self._unsent.popleft()
+                try:
+                    packed.append(request.pack(identity, self._known_scripts))
+                except Exception as error:  # noqa: BLE001  # Whatever it is, it is its caller's alone.
+                    request.fail(error)
+                else:
+                    self._sent.append(request)
             if packed:
-                await connection.send_packed_command(packed, check_health=False)
+                await connection.send_packed_command(b"".join(packed), check_health=False)
 
     async def _read(self, connection: Connection) -> None:
         while True:
@@ -271,15 +293,19 @@ class Link(ABC):
                 self._timer = loop.call_at(now + GRACE_SECONDS, self._look_at_deadlines)
                 return
             self._break(f"no answer in {ANSWER_TIMEOUT_SECONDS} s")
-        while self._unsent and self._unsent[0].deadline <= now:
-            self._unsent.popleft().fail(f"Redis is away ({self._name})")
+        # While the connection stands they are about to be written, however long the loop stood still.
+        while not self.is_up and self._unsent and self._unsent[0].deadline <= now:
+            self._unsent.popleft().fail(LayerUnavailable(f"Redis is away ({self._name})"))
         waiting = [queue[0].deadline for queue in (self._sent, self._unsent) if queue]
         if waiting:
             self._timer = loop.call_at(max(min(waiting), now + GRACE_SECONDS), self._look_at_deadlines)
 
 
 async def _fetch_identity(connection: Connection) -> ServerIdentity:
-    sections = [await ask(connection, "INFO", section) for section in INFO_SECTIONS]
+    try:
+        sections = [await ask(connection, "INFO", section) for section in INFO_SECTIONS]
+    except NoPermissionError as error:
+        raise ConnectionError(f"{error}: {INFO_IS_NEEDED}") from error
     return ServerIdentity.from_info(*sections)
 
 

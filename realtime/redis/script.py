@@ -16,11 +16,19 @@ class Script:
     source: bytes
     digest: str
 
+    def begin(self, *, is_known: bool) -> tuple[str, str | bytes]:
+        """How its command begins, for a server that has seen it or has not."""
+        return ("EVALSHA", self.digest) if is_known else ("EVAL", self.source)
+
     @classmethod
     def load(cls, *names: str) -> Self:
         """From realtime/layers/lua; several files make one script, in their order."""
         folder = files("realtime.layers").joinpath("lua")
         source = b"\n".join(folder.joinpath(name).read_bytes() for name in names)
+        return cls.of(source)
+
+    @classmethod
+    def of(cls, source: bytes) -> Self:
         return cls(source=source, digest=_digest(source))
 
 

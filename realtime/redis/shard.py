@@ -5,9 +5,12 @@ from typing import Any
 
 from channels_redis.utils import create_pool
 from redis.asyncio import ConnectionPool
+from redis.asyncio.connection import parse_url
+from redis.asyncio.sentinel import SentinelConnectionPool
 
 from realtime.redis.command_link import CommandLink
 from realtime.redis.link import Argument, Callback
+from realtime.redis.options import connection_options
 from realtime.redis.script import Script
 from realtime.redis.subscriber_link import Handler, SubscriberLink
 
@@ -23,6 +26,7 @@ CONNECTION_OPTIONS = {
 
 class Shard:
     """`host` is an entry of channels-redis' `hosts`, decoded: an address, a host and port, or Sentinel.
+    The Redis user needs the permission to run INFO beside the layer's commands: see ServerIdentity.
 
     Both connections begin with their first use.
     """
@@ -31,7 +35,10 @@ class Shard:
         self.name = name
         self._reconnect_callbacks: list[Callback] = []
         self._restored_callbacks: list[Callable[[Collection[str]], None]] = []
-        pool: ConnectionPool = create_pool({**host, **CONNECTION_OPTIONS})
+        pool: ConnectionPool = create_pool(
+            connection_options(host, parse_url=parse_url, own=CONNECTION_OPTIONS)
+        )
+        self._pool = pool
         self._commands = CommandLink(pool, name=f"{name} commands", on_up=self._note_up)
         self._subscriber = SubscriberLink(pool, name=f"{name} pub/sub", on_restored=self._note_restored)
 
@@ -88,6 +95,8 @@ class Shard:
         """Both connections. The next use begins anew."""
         await self._commands.close()
         await self._subscriber.close()
+        if isinstance(self._pool, SentinelConnectionPool):
+            await self._pool.sentinel_manager.aclose()
 
     def _note_up(self) -> None:
         for callback in self._reconnect_callbacks:
