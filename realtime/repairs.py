@@ -124,7 +124,8 @@ class Repairs:
             await self._look(route, repair)
         except Exception:  # Whatever it is, the other routes must not wait for it.
             logger.exception("repair failed", extra={"topic": route.topic})
-            route.repair = None
+            if route.repair is repair:
+                route.repair = None
 
     async def _look(self, route: Route, repair: Repair) -> None:
         policy = route.history
