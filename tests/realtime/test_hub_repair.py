@@ -468,6 +468,24 @@ async def test_who_waits_for_what_was_lost_is_freed_after_a_short_time(stage: St
     assert (early.lost, late.lost, len(stage.tasks)) == (0, 0, 0)
 
 
+async def test_who_begins_to_wait_during_a_read_is_served_by_the_next(stage: Stage) -> None:
+    early = await stage.positioned()
+    stage.layer.gated = {"history"}
+    stage.hub.doubt([TOPIC])
+    await settle()
+    stage.layer.open()
+    await settle()
+
+    # The log was read before this, and its answer is on the way.
+    await stage.lose()
+    late = await stage.positioned()
+    stage.layer.open_all()
+    await stage.run()
+
+    # Without a second of patience.
+    assert (early.offsets, late.offsets, stage.clock()) == ([1], [], 0)
+
+
 async def test_who_read_less_than_the_first_gets_what_is_under_way(stage: Stage) -> None:
     # Nothing has come yet: the first who goes live says where the log is, and has read on further.
     slow, fast = await stage.pending(is_positioned=True), await stage.pending(is_positioned=True)
