@@ -352,6 +352,8 @@ class ModelListener:
 
 
 class Engine(RuleBasedStateMachine):
+    stream = STREAM
+
     def __init__(self) -> None:
         super().__init__()
         # Small, so that a few steps reach what takes thousands in production.
@@ -359,12 +361,12 @@ class Engine(RuleBasedStateMachine):
         fanout_module.SLICE, feed_module.MAX_PENDING_EVENTS = 2, 5
         self.runner = asyncio.Runner()
         self.lossy: LossyLayer | None = None
-        self.node = ManualNode(STREAM, wrap_layer=self.wrap)
+        self.node = ManualNode(self.stream, wrap_layer=self.wrap)
         assert isinstance(self.node.layer, GatedLayer)
         self.gates = self.node.layer
         watched = self.gates._inner
         assert isinstance(watched, WatchedLayer)
-        self.logs = watched.logs = {topic: ModelLog(self.node.clock) for topic in TOPICS}
+        self.logs = watched.logs = {topic: ModelLog(self.now) for topic in TOPICS}
         self.clients = {user: ModelClient(user, self.node, watched) for user in USERS}
         self.ending: set[asyncio.Task[None]] = set()
         watched.hub_tasks = self.node.tasks
@@ -374,12 +376,20 @@ class Engine(RuleBasedStateMachine):
     def wrap(self, memory: MemoryTopicLayer) -> TopicLayer:
         return GatedLayer(WatchedLayer(memory))
 
+    def now(self) -> float:
+        """By which logs expire."""
+        return self.node.clock()
+
+    async def settle(self) -> None:
+        """Returns when nothing goes on by itself any more."""
+        await settle()
+
     def run(self, step: Callable[[], object]) -> None:
         """Does `step` on the loop, lets everybody go on as far as they can, and reads what came."""
 
         async def do() -> None:
             step()
-            await settle()
+            await self.settle()
 
         self.runner.run(do())
         for client in self.clients.values():
@@ -469,18 +479,24 @@ class Engine(RuleBasedStateMachine):
         harm=st.sampled_from(["some time passes", "it expires", "it is removed", "all are lost"]),
     )
     def harm_a_log(self, topic: str, harm: str) -> None:
+        self.do_harm(topic, harm)
+
+    def do_harm(self, topic: str, harm: str) -> None:
         match harm:
             case "some time passes":
                 self.node.clock.advance(TTL_SECONDS / 2)
             case "it expires":
                 self.node.clock.advance(TTL_SECONDS)
             case "it is removed":
-                self.runner.run(self.node.memory.remove_history(topic))
+                self.runner.run(self.watched.remove_history(topic))
                 self.logs[topic].remove()
             case "all are lost":
-                self.runner.run(self.node.memory.flush())
+                self.runner.run(self.lose_logs())
                 for log in self.logs.values():
                     log.lose()
+
+    async def lose_logs(self) -> None:
+        await self.node.memory.flush()
 
     # ── How long the layer takes ──────────────────────────────────────────────────────────────
 
@@ -570,7 +586,7 @@ class LossyEngine(Engine):
     @initialize()
     def listen(self) -> None:
         self.gates.gated = set()
-        policy = history_policy(STREAM)
+        policy = history_policy(self.stream)
         self.runner.run(self.node.hub.listen(TOPICS[1], self.listener, history=policy))
 
     @rule(holds=st.booleans())
@@ -597,6 +613,9 @@ class LossyEngine(Engine):
         for topic in TOPICS:
             self.events.drop(topic)
         self.dropped = set()
+        self.cut_and_restore()
+
+    def cut_and_restore(self) -> None:
         self.run(lambda: self.events.doubt(TOPICS))
 
     @rule(is_away=st.booleans())
