@@ -7,6 +7,7 @@ missed one. Connections and what happens when Redis is away: realtime/redis/.
 
 import asyncio
 import logging
+import re
 from collections.abc import Collection, Sequence
 from functools import cached_property, partial
 from typing import Any
@@ -26,6 +27,9 @@ from realtime.redis.shard import Shard
 logger = logging.getLogger(__name__)
 
 NOWHERE = Position()
+
+# What a prefix may have that Redis' patterns take for more than itself.
+_PATTERN_MARKS, _ESCAPED = re.compile(r"[*?\[\]\\]"), r"\\\g<0>"
 
 
 class RedisTopicLayer(RedisPubSubChannelLayer):  # type: ignore[misc]  # channels-redis has no types.
@@ -118,7 +122,7 @@ class RedisTopicLayer(RedisPubSubChannelLayer):  # type: ignore[misc]  # channel
             topic, policy=policy, since=since, limit=limit, reverse=reverse
         )
         answer = await self.shard_of(topic).run(HISTORY, keys, arguments)
-        return self._log.read_history(answer, reverse=reverse)
+        return self._log.read_history(topic, answer, reverse=reverse)
 
     async def remove_history(self, topic: str) -> None:
         await self.shard_of(topic).call("DEL", self._log.key(topic, "log"))
@@ -167,7 +171,7 @@ class RedisTopicLayer(RedisPubSubChannelLayer):  # type: ignore[misc]  # channel
         channels = self._get_layer()
         await channels.forget()
         for shard in channels.shards:
-            await _delete_keys(shard, f"{self.prefix}:*")
+            await _delete_keys(shard, f"{_PATTERN_MARKS.sub(_ESCAPED, self.prefix)}:*")
 
     # ── Inside ────────────────────────────────────────────────────────────────────────────────
 

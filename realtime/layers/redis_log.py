@@ -3,6 +3,7 @@
 All keys of a topic share a hash tag, and so a slot in Redis Cluster.
 """
 
+import logging
 import secrets
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +13,8 @@ from realtime.layers.envelope import Envelope
 from realtime.messages import Position, Publication
 from realtime.redis.link import Argument
 from realtime.redis.script import Script
+
+logger = logging.getLogger(__name__)
 
 PUBLISH = Script.load("log.lua", "publish.lua")
 HISTORY = Script.load("log.lua", "history.lua")
@@ -27,6 +30,7 @@ class RedisLog:
         self._envelope = envelope
 
     def key(self, topic: str, kind: str) -> str:
+        """`kind` must have no "}": so the last one ends the topic, and no two topics share a key."""
         # Never an empty tag, whatever the topic's name: Redis would hash the whole key then.
         return f"{self._prefix}:{{t:{topic}}}:{kind}"
 
@@ -45,7 +49,7 @@ class RedisLog:
     ) -> Call:
         keys = [self.key(topic, "meta"), self.key(topic, "log")]
         if idempotency_key:
-            keys.append(self.key(topic, f"key:{idempotency_key}"))
+            keys.append(self.key(topic, f"key:{_escape(idempotency_key)}"))
         size, ttl, meta_ttl = (
             (0, 0, 0)
             if history is None
@@ -76,14 +80,27 @@ class RedisLog:
             _fresh_epoch(),
         )
 
-    def read_history(self, answer: Any, *, reverse: bool) -> History:
+    def read_history(self, topic: str, answer: Any, *, reverse: bool) -> History:
+        """An entry that cannot be read (its encryption key was retired, or somebody else wrote it) counts
+        as trimmed, with those before it: a gap inside would pass for complete.
+        """
         top, epoch, first, bodies = answer
-        publications = [
-            self._envelope.decode_publication(body, offset) for offset, body in enumerate(bodies, first)
-        ]
-        if reverse:
+        publications: list[Publication] = []
+        for offset in range(first + len(bodies) - 1, first - 1, -1):
+            try:
+                publications.append(self._envelope.decode_publication(bodies[offset - first], offset))
+            except Exception:  # The serializer's own, which the project may have chosen.
+                logger.exception(
+                    "entries of a log cannot be read", extra={"topic": topic, "up_to_offset": offset}
+                )
+                break
+        if not reverse:
             publications.reverse()
         return History(publications, Position(offset=top, epoch=epoch.decode()))
+
+
+def _escape(text: str) -> str:
+    return text.replace("%", "%25").replace("}", "%7D")
 
 
 def _milliseconds(seconds: float) -> int:
