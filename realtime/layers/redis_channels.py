@@ -35,7 +35,9 @@ class LoopChannels(RedisPubSubLoopLayer):  # type: ignore[misc]  # channels-redi
         self.shards = [Shard(host, name=f"shard {number}") for number, host in enumerate(decode_hosts(hosts))]
         # What the parent calls on a shard, for ours.
         self._shards = [_ChannelsShard(shard, self.deliver) for shard in self.shards]
-        self._capacities = BaseChannelLayer(capacity=capacity, channel_capacity=channel_capacity)
+        capacities: Any = BaseChannelLayer(capacity=capacity)
+        capacities.channel_capacity = capacities.compile_capacities(channel_capacity or {})
+        self._capacities: BaseChannelLayer = capacities
         # In the names of the channels made here: what is sent to them from here takes no detour.
         self._mark = uuid.uuid4().hex
 
@@ -53,10 +55,12 @@ class LoopChannels(RedisPubSubLoopLayer):  # type: ignore[misc]  # channels-redi
         if f"{self._mark}!" not in channel:
             await super().send(channel, message)
             return
-        if channel not in self.channels:
-            await self._subscribe_to_channel(channel)
+        queue = self.channels.get(channel)
+        if queue is None:
+            # Its consumer has ended. A queue made now would have nobody to end it.
+            return
         try:
-            self.channels[channel].put_nowait(self.channel_layer.serialize(message))
+            queue.put_nowait(self.channel_layer.serialize(message))
         except asyncio.QueueFull:
             raise ChannelFull from None
 
@@ -73,10 +77,12 @@ class LoopChannels(RedisPubSubLoopLayer):  # type: ignore[misc]  # channels-redi
                 logger.warning("a channel is full, a message was dropped", extra={"channel": channel})
 
     async def forget(self) -> None:
-        """Channels, groups and their messages; topics stay."""
-        for name in (*self.channels, *self.groups):
-            await self._get_shard(name).unsubscribe(name)
-        self.channels.clear()
+        """Groups and messages. Topics stay, and channels do: their consumers live on."""
+        for queue in self.channels.values():
+            while not queue.empty():
+                queue.get_nowait()
+        for group in self.groups:
+            await self._get_shard(group).unsubscribe(group)
         self.groups.clear()
 
     async def flush(self) -> None:
@@ -88,7 +94,11 @@ class LoopChannels(RedisPubSubLoopLayer):  # type: ignore[misc]  # channels-redi
 
     async def _subscribe_to_channel(self, channel: str) -> None:
         self.channels[channel] = asyncio.Queue(self._capacities.get_capacity(channel))
-        await self._get_shard(channel).subscribe(channel)
+        try:
+            await self._get_shard(channel).subscribe(channel)
+        except BaseException:
+            self.channels.pop(channel, None)
+            raise
 
 
 class _ChannelsShard:
