@@ -243,6 +243,28 @@ async def test_more_events_than_memory_may_have_end_the_wait_for_the_log(
     assert not stage.tasks
 
 
+async def test_an_answer_that_comes_after_the_wait_was_given_up_does_not_bring_the_old_log_back(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repairs_module, "MAX_KEPT_EVENTS", 3)
+    other = await stage.live()
+    await stage.keep()
+    stage.layer.gated = {"history"}
+    await stage.lose()
+    await stage.keep()
+    await settle()
+    stage.layer.open()
+    await settle()
+    await stage.memory.flush()
+
+    await stage.keep(4)
+    stage.layer.open_all()
+    await stage.run()
+
+    assert other.offsets == [1, 3, 1, 2, 3, 4]
+    assert not stage.tasks
+
+
 async def test_a_log_that_is_away_is_asked_again_until_it_is_there(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -295,9 +317,10 @@ async def test_a_topic_that_is_joined_anew_begins_with_what_its_log_says_then(st
 
     stage.hub.go_live(TOPIC, second, Position(2, "now"))
     await stage.keep()
-    await stage.run()
+    stage.scheduler.run()
 
-    assert (second.offsets, second.lost) == ([3], 0)
+    # At once: nothing was missed that would have to be read.
+    assert (second.offsets, second.lost, stage.tasks) == ([3], 0, set())
 
 
 async def test_what_goes_wrong_in_one_repair_does_not_stop_the_next(
@@ -600,6 +623,19 @@ async def test_what_waited_of_a_lost_log_is_not_put_together_with_the_new_one(st
     await stage.run()
 
     assert (late.lost, late.offsets) == (0, [2])
+
+
+async def test_what_waited_of_a_lost_log_is_forgotten_by_who_has_read_the_new_one_early(stage: Stage) -> None:
+    late = await stage.pending(is_positioned=True)
+    await stage.publish(b"old", b"old", history=KEPT)
+    await stage.memory.flush()
+    read = (await stage.layer.history(TOPIC, policy=KEPT)).top
+    await stage.publish(b"new", history=KEPT)
+    await stage.run()
+
+    stage.hub.go_live(TOPIC, late, read)
+
+    assert (late.lost, late.data) == (0, [b"new"])
 
 
 # ── The watch over positions ──────────────────────────────────────────────────────────────────

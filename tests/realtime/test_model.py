@@ -606,6 +606,22 @@ class LossyEngine(Engine):
         self.events.drop(topic, count)
         self.dropped.add(topic)
 
+    @rule(topic=topics, lost=st.integers(1, 2), heard=st.integers(0, 2))
+    def lose_and_go_on(self, topic: str, lost: int, heard: int) -> None:
+        """A gap, and what reveals it."""
+        held, self.events.holds = self.events.holds, True
+        self.publish(topic, lost)
+        self.events.drop(topic)
+        self.dropped.add(topic)
+        self.events.holds = held
+        if heard:
+            self.publish(topic, heard)
+
+    @precondition(lambda self: self.gates.gates and self.dropped)
+    @rule()
+    def reconnect_during_a_read(self) -> None:
+        self.reconnect()
+
     @precondition(lambda self: self.dropped)
     @rule()
     def reconnect(self) -> None:
