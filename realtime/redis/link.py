@@ -257,7 +257,11 @@ class Link(ABC):
                 else:
                     self._sent.append(request)
             if packed:
-                await connection.send_packed_command(b"".join(packed), check_health=False)
+                try:
+                    await connection.send_packed_command(b"".join(packed), check_health=False)
+                except RuntimeError as error:
+                    # What uvloop says where the socket was reset a moment ago.
+                    raise ConnectionError(f"Redis reset the connection: {error}") from error
 
     async def _read(self, connection: Connection) -> None:
         while True:

@@ -175,6 +175,33 @@ async def test_what_was_sent_fails_when_the_connection_is_cut_and_what_comes_nex
     assert await shard.call("PING") == b"PONG"
 
 
+async def test_a_connection_that_is_reset_in_the_midst_of_requests_is_an_outage_and_no_crash(
+    open_shard: OpenShard, make_redis: MakeRedis, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = make_redis()
+    shard = open_shard(server.url)
+    # Whether reading or writing tells of it first is chance.
+    for _ in range(8):
+        await shard.call("PING")
+        # What the server has not read when it dies makes the kernel reset the connection.
+        server.pause()
+        calls = [asyncio.create_task(shard.call("PING"))]
+        for _ in range(10):
+            await asyncio.sleep(0)
+        server.kill()
+        async with asyncio.timeout(AWAY_SECONDS):
+            while not calls[0].done():
+                # A request in every turn of the loop: one meets the socket just after its end.
+                calls.append(asyncio.create_task(shard.call("PING")))
+                await asyncio.sleep(0)
+        server.start()
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+        assert {type(answer) for answer in answers} <= {LayerUnavailable, bytes}
+
+    assert await shard.call("ECHO", "after") == b"after"
+    assert {message.partition(":")[0] for message in warnings_in(caplog)} == {"Redis is away"}
+
+
 async def test_a_server_that_says_nothing_any_more_is_given_up_in_time(
     open_shard: OpenShard, make_redis: MakeRedis, caplog: pytest.LogCaptureFixture
 ) -> None:
