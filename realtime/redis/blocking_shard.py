@@ -15,12 +15,13 @@ from redis.exceptions import (
     NoPermissionError,
     NoScriptError,
     ReadOnlyError,
+    ResponseError,
     TimeoutError,  # noqa: A004  # Likewise.
 )
 from redis.sentinel import Sentinel, SentinelConnectionPool
 
 from realtime.errors import LayerUnavailable
-from realtime.redis.identity import INFO_IS_NEEDED, INFO_SECTIONS, ServerIdentity
+from realtime.redis.identity import INFO_IS_NEEDED, INFO_SECTIONS, ServerIdentity, is_of_replica
 from realtime.redis.link import ANSWER_TIMEOUT_SECONDS, Argument
 from realtime.redis.options import connection_options
 from realtime.redis.script import Script
@@ -65,8 +66,10 @@ class BlockingShard:
             raise LayerUnavailable(f"Redis is away: {error}") from error
         try:
             yield connection
-        except (ConnectionError, TimeoutError, ReadOnlyError, OSError) as error:
-            # Also where the server is a replica now: a new connection finds the primary.
+        except (ConnectionError, TimeoutError, OSError, ResponseError) as error:
+            if isinstance(error, ResponseError) and not is_of_replica(error):
+                raise
+            # Where the server is a replica now, a new connection finds the primary.
             connection.disconnect()
             raise LayerUnavailable(f"Redis is away: {error}") from error
         finally:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Self
 
-from redis.exceptions import BusyLoadingError, ReadOnlyError
+from redis.exceptions import BusyLoadingError, ReadOnlyError, ResponseError
 
 INFO_SECTIONS = ("server", "persistence", "replication")
 
@@ -50,3 +50,9 @@ class ServerIdentity:
     def arguments(self) -> tuple[str, str]:
         """The last two arguments of every script: see Script."""
         return self.run_id, "1" if self.is_durable else "0"
+
+
+def is_of_replica(error: ResponseError) -> bool:
+    """Whether it says that the server is a replica, and may have been the primary once."""
+    # Before version 7, Redis wraps what a script's commands said into an error of its own.
+    return isinstance(error, ReadOnlyError) or "-READONLY" in str(error)

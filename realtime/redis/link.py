@@ -20,13 +20,12 @@ from redis.asyncio import Connection, ConnectionPool
 from redis.exceptions import (
     ConnectionError,  # noqa: A004  # redis' own, which is no OSError.
     NoPermissionError,
-    ReadOnlyError,
     RedisError,
     ResponseError,
 )
 
 from realtime.errors import LayerUnavailable
-from realtime.redis.identity import INFO_IS_NEEDED, INFO_SECTIONS, ServerIdentity
+from realtime.redis.identity import INFO_IS_NEEDED, INFO_SECTIONS, ServerIdentity, is_of_replica
 from realtime.redis.script import Script
 
 logger = logging.getLogger(__name__)
@@ -268,11 +267,11 @@ class Link(ABC):
             for _ in range(ANSWERS_IN_A_ROW):
                 try:
                     answer = await connection.read_response(timeout=math.inf, disconnect_on_error=False)
-                except ReadOnlyError as error:
-                    # It was the primary once. A new connection finds the one that is it now.
-                    self._break(str(error))
-                    return
                 except ResponseError as error:
+                    if is_of_replica(error):
+                        # A new connection finds the one that is the primary now.
+                        self._break(str(error))
+                        return
                     answer = error
                 self._is_suspect = self._is_quiet = False
                 self._take(answer)

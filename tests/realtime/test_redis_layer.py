@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from msgspec import Raw
 from redis.crc import key_slot
+from redis.exceptions import ResponseError
 
 from realtime.errors import LayerUnavailable
 from realtime.layers.base import HistoryPolicy
@@ -176,6 +177,30 @@ async def test_a_layer_that_never_found_its_redis_fails_in_time_and_finds_it_lat
 
 
 # ── Silence ───────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_an_address_where_nobody_speaks_is_told_once_and_calls_fail_in_time(
+    make_layer: MakeLayer, caplog: pytest.LogCaptureFixture
+) -> None:
+    def stay_silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+
+    writers: list[asyncio.StreamWriter] = []
+    silent = await asyncio.start_server(stay_silent, "127.0.0.1", 0)
+    layer = make_layer(("127.0.0.1", silent.sockets[0].getsockname()[1]))
+
+    for patience in (AWAY_SECONDS, 0.1):
+        async with asyncio.timeout(patience):
+            with pytest.raises(LayerUnavailable):
+                await layer.say("a", 1)
+    # The first attempt to connect is given up later.
+    await until(lambda: len(told(caplog)) == 1)
+
+    assert not layer.is_available
+    await layer.close()
+    for writer in writers:
+        writer.close()
+    silent.close()
 
 
 async def test_a_publication_repeated_after_silence_stands_in_the_log_once(
@@ -683,6 +708,41 @@ async def test_every_key_ends_by_itself(make_redis: MakeRedis, make_layer: MakeL
     }
     await layer.history("b", policy=policy)
     assert 90 < server.client().ttl("asgi:{t:b}:meta") <= 100
+
+
+@pytest.mark.parametrize(("lost", "goes_on"), [("log", True), ("meta", False)])
+async def test_what_a_full_server_evicts_of_a_log_is_no_gap_that_passes_for_complete(
+    make_redis: MakeRedis, make_layer: MakeLayer, lost: str, goes_on: bool
+) -> None:
+    server = make_redis()
+    layer = await make_layer(server.url).stand()
+    first = [await layer.say("a", number) for number in range(1, 4)][-1]
+
+    server.client().delete(f"asgi:{{t:a}}:{lost}")
+
+    assert await layer.log_of("a") == []
+    next_one = await layer.say("a", 4)
+    assert (next_one.epoch == first.epoch) == goes_on
+    assert next_one.offset == (4 if goes_on else 1)
+    assert await layer.log_of("a") == [(next_one.offset, b"4")]
+
+
+async def test_a_server_without_room_refuses_the_whole_publication(
+    make_redis: MakeRedis, make_layer: MakeLayer
+) -> None:
+    server = make_redis()
+    layer = await make_layer(server.url).stand()
+    await layer.subscribe("a")
+    first = await layer.say("a", 1)
+    server.client().config_set("maxmemory", 1)
+
+    with pytest.raises(ResponseError, match="maxmemory"):
+        await layer.say("a", 2, key="once")
+
+    server.client().config_set("maxmemory", 0)
+    assert await layer.say("a", 2, key="once") == Position(2, first.epoch)
+    assert await layer.log_of("a") == [(1, b"1"), (2, b"2")]
+    assert [event.offset for event in await layer.events.fetch_publications(2)] == [1, 2]
 
 
 # ── Two processes ─────────────────────────────────────────────────────────────────────────────

@@ -171,12 +171,13 @@ def test_a_replica_and_a_wrong_password_are_refused(open_shard: OpenShard, make_
     primary, replica = make_redis(password="right"), make_redis()
     shard = open_shard(replica.url)
     shard.call("SET", "a", "1")
+    shard.run(APPEND, ["list"], ["a"])
     replica.client().replicaof("127.0.0.1", primary.port)
 
     # The connection from before, and a new one.
     for _ in range(2):
         with pytest.raises(LayerUnavailable, match="replica"):
-            shard.call("SET", "a", "2")
+            shard.run(APPEND, ["list"], ["b"])
     with pytest.raises(LayerUnavailable) as raised:
         open_shard(f"redis://:hunter2@127.0.0.1:{primary.port}").call("PING")
 

@@ -109,6 +109,25 @@ async def test_a_script_that_waited_for_redis_is_told_of_the_server_that_runs_it
     assert second == server.client().info("server")["run_id"].encode() != first
 
 
+async def test_a_server_that_became_a_replica_is_away_for_scripts(
+    open_shard: OpenShard, make_redis: MakeRedis
+) -> None:
+    primary, replica = make_redis(), make_redis()
+    shard = open_shard(replica.url)
+    await shard.run(APPEND, ["list"], ["a"])
+
+    replica.client().replicaof("127.0.0.1", primary.port)
+    # The connection from before, and a new one.
+    for _ in range(2):
+        with pytest.raises(LayerUnavailable):
+            async with asyncio.timeout(4):
+                await shard.run(APPEND, ["list"], ["b"])
+    replica.client().replicaof("NO", "ONE")
+
+    await until(lambda: shard.run_id != "")
+    await shard.run(APPEND, ["list"], ["c"])
+
+
 async def test_a_script_raises_layer_unavailable_while_redis_is_away(
     open_shard: OpenShard, make_redis: MakeRedis
 ) -> None:
