@@ -125,6 +125,13 @@ class Link(ABC):
             self._timer.cancel()
             self._timer = None
 
+    def follow(self, other: "Link") -> None:
+        """Makes a new connection where this one's server is not the one that `other` has just found: it
+        was the primary once, and does not know yet, or cannot know, that it is no more.
+        """
+        if self.identity and other.identity and self.identity.run_id != other.identity.run_id:
+            self._break("another server is the primary now")
+
     # ── For subclasses ────────────────────────────────────────────────────────────────────────
 
     def _request(self, *arguments: Argument, script: Script | None = None) -> "asyncio.Future[Any]":

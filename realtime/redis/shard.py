@@ -40,7 +40,12 @@ class Shard:
         )
         self._pool = pool
         self._commands = CommandLink(pool, name=f"{name} commands", on_up=self._note_up)
-        self._subscriber = SubscriberLink(pool, name=f"{name} pub/sub", on_restored=self._note_restored)
+        self._subscriber = SubscriberLink(
+            pool,
+            name=f"{name} pub/sub",
+            on_up=lambda: self._commands.follow(self._subscriber),
+            on_restored=self._note_restored,
+        )
 
     @property
     def is_up(self) -> bool:
@@ -99,6 +104,8 @@ class Shard:
             await self._pool.sentinel_manager.aclose()
 
     def _note_up(self) -> None:
+        # What is published in one server is not heard in another.
+        self._subscriber.follow(self._commands)
         for callback in self._reconnect_callbacks:
             callback()
 

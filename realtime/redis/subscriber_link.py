@@ -9,7 +9,7 @@ from typing import Any
 from redis.asyncio import ConnectionPool
 
 from realtime.errors import LayerUnavailable
-from realtime.redis.link import Link
+from realtime.redis.link import Callback, Link
 
 logger = logging.getLogger(__name__)
 
@@ -33,13 +33,20 @@ class Subscription:
 
 class SubscriberLink(Link):
     """One handler per channel. After an outage everything is subscribed again, and `on_restored` is
-    called with the channels whose messages may have been missed.
+    called with the channels whose messages may have been missed. `on_up` is called each time the
+    connection stands, the first time too.
     """
 
     def __init__(
-        self, pool: ConnectionPool, *, name: str, on_restored: Callable[[Collection[str]], None]
+        self,
+        pool: ConnectionPool,
+        *,
+        name: str,
+        on_up: Callback,
+        on_restored: Callable[[Collection[str]], None],
     ) -> None:
         super().__init__(pool, name=name)
+        self._on_up = on_up
         self._on_restored = on_restored
         self._subscriptions: dict[bytes, Subscription] = {}
 
@@ -74,6 +81,7 @@ class SubscriberLink(Link):
             self._request("UNSUBSCRIBE", name).add_done_callback(_ignore)
 
     def _came_up(self) -> None:
+        self._on_up()
         lost = [name for name, subscription in self._subscriptions.items() if subscription.is_confirmed]
         if not lost:
             return
