@@ -37,7 +37,8 @@ class RedisTopicLayer(RedisPubSubChannelLayer):  # type: ignore[misc]  # channel
 
     Options are those of channels-redis: `hosts` (addresses, (host, port) pairs or dicts with
     redis-py's options or Sentinel's; several share the topics among them), `prefix`, `capacity`,
-    `symmetric_encryption_keys`.
+    `symmetric_encryption_keys`. A Redis user needs the permission to run INFO beside the commands and
+    scripts of the layer: without it nobody would know that a log went back in a restart.
     """
 
     def __init__(

@@ -142,7 +142,7 @@ async def test_while_redis_is_away_calls_fail_in_time_and_unsubscribing_does_not
         lambda: layer.subscribe("c"),
     )
     # At first it may come back in a moment; later it is known to be away.
-    for patience in (AWAY_SECONDS, 0.1):
+    for patience in (AWAY_SECONDS, 1):
         began = time.monotonic()
         outcomes = await asyncio.gather(*(call() for call in calls), return_exceptions=True)
         assert time.monotonic() - began < patience
@@ -189,7 +189,7 @@ async def test_an_address_where_nobody_speaks_is_told_once_and_calls_fail_in_tim
     silent = await asyncio.start_server(stay_silent, "127.0.0.1", 0)
     layer = make_layer(("127.0.0.1", silent.sockets[0].getsockname()[1]))
 
-    for patience in (AWAY_SECONDS, 0.1):
+    for patience in (AWAY_SECONDS, 1):
         async with asyncio.timeout(patience):
             with pytest.raises(LayerUnavailable):
                 await layer.say("a", 1)

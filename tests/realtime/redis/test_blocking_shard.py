@@ -16,6 +16,7 @@ from realtime.errors import LayerUnavailable
 from realtime.redis import blocking_shard
 from realtime.redis.blocking_shard import BlockingShard
 from realtime.redis.script import Script
+from tests.realtime.redis_layers import AWAY_SECONDS
 from tests.redis_server import RedisServer
 from tests.waiting import wait_until
 
@@ -23,7 +24,6 @@ MakeRedis = Callable[..., RedisServer]
 OpenShard = Callable[..., BlockingShard]
 
 APPEND = Script.of(b"return {redis.call('RPUSH', KEYS[1], ARGV[1]), ARGV[#ARGV - 1], ARGV[#ARGV]}")
-AWAY_SECONDS = 4
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 from realtime.errors import LayerUnavailable
 from realtime.redis.script import Script
 from realtime.redis.shard import Shard
+from tests.realtime.redis_layers import AWAY_SECONDS
 from tests.redis_server import RedisServer
 from tests.waiting import until
 
@@ -120,7 +121,7 @@ async def test_a_server_that_became_a_replica_is_away_for_scripts(
     # The connection from before, and a new one.
     for _ in range(2):
         with pytest.raises(LayerUnavailable):
-            async with asyncio.timeout(4):
+            async with asyncio.timeout(AWAY_SECONDS):
                 await shard.run(APPEND, ["list"], ["b"])
     replica.client().replicaof("NO", "ONE")
 
@@ -137,5 +138,5 @@ async def test_a_script_raises_layer_unavailable_while_redis_is_away(
     server.kill()
 
     with pytest.raises(LayerUnavailable):
-        async with asyncio.timeout(4):
+        async with asyncio.timeout(AWAY_SECONDS):
             await shard.run(OTHER, [], ["a"])

@@ -13,14 +13,12 @@ from redis.exceptions import DataError, NoPermissionError, ResponseError
 from realtime.errors import LayerUnavailable
 from realtime.redis import link
 from realtime.redis.shard import Shard
+from tests.realtime.redis_layers import AWAY_SECONDS
 from tests.redis_server import RedisServer
 from tests.waiting import until
 
 OpenShard = Callable[..., Shard]
 MakeRedis = Callable[..., RedisServer]
-
-# While Redis is away an answer may take that long: link.ANSWER_TIMEOUT_SECONDS and what a busy machine adds.
-AWAY_SECONDS = 4
 
 
 def warnings_in(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -147,7 +145,7 @@ async def test_a_lost_connection_comes_back_by_itself_and_is_told_of_once(
     began = time.monotonic()
     with pytest.raises(LayerUnavailable, match="Redis is away"):
         await shard.call("PING")
-    assert time.monotonic() - began < 0.1
+    assert time.monotonic() - began < 1
     server.start()
     await until(lambda: shard.run_id != "")
 

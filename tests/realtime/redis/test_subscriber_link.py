@@ -9,6 +9,7 @@ from redis.exceptions import NoPermissionError
 
 from realtime.errors import LayerUnavailable
 from realtime.redis.shard import Shard
+from tests.realtime.redis_layers import AWAY_SECONDS
 from tests.redis_server import RedisServer
 from tests.waiting import until
 
@@ -245,7 +246,7 @@ async def test_subscribing_fails_in_time_while_redis_is_away_and_leaves_nothing_
     await until(lambda: not shard.is_up)
 
     with pytest.raises(LayerUnavailable):
-        async with asyncio.timeout(4):
+        async with asyncio.timeout(AWAY_SECONDS):
             await shard.subscribe("refused", Inbox())
     shard.unsubscribe("refused")
 
