@@ -17,7 +17,7 @@ PAGE_SOURCES := $(shell find frontend/src frontend/public -type f 2>/dev/null) \
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup hooks run test check format bench lock docs clean need-node need-port run-packages dev-packages
+.PHONY: help setup hooks run test check format bench soak lock docs clean need-node need-port run-packages dev-packages
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -66,6 +66,9 @@ format: dev-packages ## Format the code, and mend what the linter can
 
 bench: dev-packages ## Measure, next to the floor (BENCH_ARGS=--help for what there is)
 	@$(PYTHON_BIN) -m tests.benchmarks $(BENCH_ARGS)
+
+soak: dev-packages ## Break things under a fleet of clients for 20 minutes; nothing may be lost or left (SOAK_ARGS=--help)
+	@$(PYTHON_BIN) -m tests.soak $(SOAK_ARGS)
 
 lock: need-node dev-packages ## Write the locks again (UPGRADE=1 for the newest versions)
 	@echo 'Locking…'
