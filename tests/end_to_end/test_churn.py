@@ -20,7 +20,8 @@ MOST_GROWTH_BYTES = 2**20
 
 
 @pytest.fixture
-def churn(start_server: Callable[..., Server], make_redis: Callable[..., RedisServer]) -> Churn:
+def churn(make_redis: Callable[..., RedisServer], start_server: Callable[..., Server]) -> Churn:
+    """The servers end before their Redis does."""
     redis = make_redis()
     env = {"REDIS_URL": redis.url}
     return Churn([start_server(settings=SETTINGS, env=env) for _ in range(2)], redis)
