@@ -9,5 +9,6 @@ class ReportFilter(SafeExceptionReporterFilter):
     """Hides addresses too: those of a database or Redis may hold its password."""
 
     hidden_settings = re.compile(
-        f"{SafeExceptionReporterFilter.hidden_settings.pattern}|URL|\\bHOSTS\\b|\\bSENTINELS\\b", re.IGNORECASE
+        f"{SafeExceptionReporterFilter.hidden_settings.pattern}|URL|\\bHOSTS\\b|\\bSENTINELS\\b",
+        re.IGNORECASE,
     )
