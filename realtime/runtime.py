@@ -154,11 +154,15 @@ class Runtime:
             # In a single process nothing is lost between the log and the hub.
             self._spawn(self.hub.watch_positions(interval_seconds=self.settings.position_check_seconds))
 
-    async def drain(self) -> None:
-        """Turns unready, waits until load balancers have seen it, then closes all in a spread (3001)."""
+    async def drain(self, *, delay_seconds: float | None = None) -> None:
+        """Turns unready, waits until load balancers have seen it, then closes all in a spread (3001).
+
+        Pass `delay_seconds` where another process serves on, so that there is less to see.
+        """
         self.is_draining = True
         if len(self.sessions):
-            await asyncio.sleep(self.settings.shutdown_delay_seconds)
+            delay = self.settings.shutdown_delay_seconds if delay_seconds is None else delay_seconds
+            await asyncio.sleep(delay)
         await self.sessions.drain(
             code=CloseCode.SHUTDOWN,
             spread_seconds=self.settings.shutdown_spread_seconds,

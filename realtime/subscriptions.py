@@ -4,7 +4,7 @@ import logging
 from collections.abc import Awaitable, Iterator
 
 from realtime.caller import Caller
-from realtime.errors import CommandError, ErrorCode
+from realtime.errors import CommandError, ErrorCode, LayerUnavailable
 from realtime.messages import (
     REJECTS_UNRECOVERED,
     Joined,
@@ -166,5 +166,8 @@ def _is_member(namespace: Namespace) -> bool:
 async def _attempt(what: str, topic: TopicName, step: Awaitable[object]) -> None:
     try:
         await step
-    except Exception:  # A layer may be away, and the project's code may raise anything.
+    except LayerUnavailable as error:
+        # The layer's own connection warns of it once; each session's part in it is a detail.
+        logger.info("%s failed: %s", what, error, extra={"topic": topic.text})
+    except Exception:  # The project's code may raise anything.
         logger.exception("%s failed", what, extra={"topic": topic.text})

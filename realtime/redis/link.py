@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
 # Less than the 5 s that SDKs wait for a reply: so a client hears "try again" and not silence.
 ANSWER_TIMEOUT_SECONDS = 3.0
 CONNECT_TIMEOUT_SECONDS = 5.0
+FAREWELL_SECONDS = 1.0
 # Seconds between attempts, before jitter: a restart is over in a moment, an outage is not.
 FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 0.05, 1.0
 # A connection on which nothing came for so long is asked whether it lives.
@@ -212,6 +213,9 @@ class Link(ABC):
                     is_told = True
             except Exception:  # A fault of ours must not end the link for good.
                 logger.exception("the connection to Redis crashed", extra={"link": self._name})
+            except asyncio.CancelledError:
+                await _hang_up(connection)
+                raise
             finally:
                 if self.identity is not None:
                     self.identity = None
@@ -309,6 +313,13 @@ class Link(ABC):
         waiting = [queue[0].deadline for queue in (self._sent, self._unsent) if queue]
         if waiting:
             self._timer = loop.call_at(max(min(waiting), now + GRACE_SECONDS), self._look_at_deadlines)
+
+
+async def _hang_up(connection: Connection) -> None:
+    """Returns when it is closed: TLS says farewell, and the loop may be about to end."""
+    with contextlib.suppress(RedisError, OSError, TimeoutError):
+        async with asyncio.timeout(FAREWELL_SECONDS):
+            await connection.disconnect()
 
 
 async def _fetch_identity(connection: Connection) -> ServerIdentity:

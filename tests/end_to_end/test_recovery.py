@@ -1,20 +1,16 @@
 """Many clients of the published Python SDK over a line that breaks: nothing lost, doubled or out of order."""
 
 import asyncio
-import json
 import random
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 import pytest
-from centrifuge import Client, PublicationContext, SubscribedContext
-from centrifuge.handlers import SubscriptionEventHandler
 
 from tests.end_to_end.faults import Faults
 from tests.end_to_end.proxy import CuttingProxy
-from tests.end_to_end.sdk import end
+from tests.end_to_end.sdk import Follower, end
 from tests.servers import Server
-from tests.tokens import sign
 from tests.waiting import until
 
 SETTINGS = "tests.end_to_end.settings_probe"
@@ -22,40 +18,6 @@ CLIENTS = 50
 CUTS = 200
 AT_LEAST = 500
 ROUND = 10
-
-
-class Follower(SubscriptionEventHandler):  # type: ignore[misc]  # The SDK ships no types.
-    """One SDK client with one subscription, and the numbers that it received."""
-
-    def __init__(self, url: str, topic: str, *, use_protobuf: bool) -> None:
-        self.received: list[int] = []
-        self.is_subscribed = asyncio.Event()
-        self.recoveries = 0
-        self.unrecovered = 0
-        self.client = Client(
-            url,
-            token=sign(sub="42"),
-            use_protobuf=use_protobuf,
-            # Come back at once: there is much to do in little time.
-            min_reconnect_delay=0.001,
-            max_reconnect_delay=0.05,
-            proxy=None,
-        )
-        self._subscription = self.client.new_subscription(topic, events=self, min_resubscribe_delay=0.001)
-
-    async def start(self) -> None:
-        await self.client.connect()
-        await self._subscription.subscribe()
-
-    async def on_subscribed(self, ctx: SubscribedContext) -> None:
-        self.is_subscribed.set()
-        if ctx.was_recovering:
-            self.recoveries += ctx.recovered
-            self.unrecovered += not ctx.recovered
-
-    async def on_publication(self, ctx: PublicationContext) -> None:
-        data = ctx.pub.data
-        self.received.append((json.loads(data) if isinstance(data, bytes) else data)["n"])
 
 
 async def publish_while(is_going: Callable[[], bool], server: Server, topic: str) -> int:

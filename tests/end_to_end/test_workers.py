@@ -294,9 +294,10 @@ async def test_a_second_sigint_ends_all_at_once(start_workers: Callable[..., Ser
     assert "Traceback" not in server.log.read_text()
 
 
-# Gives the standard input to the process that it becomes, as its terminal.
+# Gives the standard input to the process that it becomes, as its terminal, and no `nohup` of the tests'.
 ON_A_TERMINAL = """
-import fcntl, os, sys, termios
+import fcntl, os, signal, sys, termios
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 """

@@ -11,8 +11,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from tests.end_to_end.sdk import end
-from tests.end_to_end.test_recovery import Follower
+from tests.end_to_end.sdk import Follower, end
 from tests.raw_client import connected_client
 from tests.redis_server import RedisServer
 from tests.servers import Server
