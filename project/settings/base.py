@@ -9,6 +9,7 @@ from typing import Any
 import dj_database_url
 import django_stubs_ext
 
+from project.security_headers import DIRECTIVES
 from project.settings import environment
 
 # Generic classes such as ModelAdmin[Room] can be written before any app is loaded.
@@ -26,6 +27,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "channels",
+    "csp",
     "django_vite",
     "ninja",  # Serves the pages of /api/docs from this machine.
     "realtime",
@@ -35,13 +37,14 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "project.security_headers.SecurityHeadersMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "project.static.StaticFilesMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
 ROOT_URLCONF = "project.urls"
@@ -142,10 +145,19 @@ CSRF_TRUSTED_ORIGINS = list(environment.CSRF_TRUSTED_ORIGINS.read())
 # As much as a WebSocket message may carry by default.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 65_536
 SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {"DIRECTIVES": DIRECTIVES}
+SESSION_COOKIE_HTTPONLY = True
+# Lax, not Strict: who follows a link to a room from an e-mail is signed in there.
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SAMESITE = "Lax"
 
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
+# They are for the site's own pages.
+WHITENOISE_ALLOW_ALL_ORIGINS = False
 # Before the frontend is built there is no such folder, and Django warns about missing ones.
 STATICFILES_DIRS = [FRONTEND_DIST] if FRONTEND_DIST.is_dir() else []
 DJANGO_VITE = {
