@@ -11,6 +11,7 @@ from msgspec import Raw, structs
 from realtime.caller import Caller
 from realtime.codec import Codec
 from realtime.errors import CloseCode, CommandError, ConfigurationError, Disconnect, ErrorCode
+from realtime.keys.remote import KeysUnavailable
 from realtime.messages import EMPTY, WANTS_TOPIC_ID, ClientInfo, SubscribeRequest
 from realtime.node import Node
 from realtime.subscriber import Connection
@@ -56,7 +57,7 @@ class Admission:
             if not await self._node.permissions.may_subscribe(self._caller, topic, namespace):
                 raise CommandError(ErrorCode.PERMISSION_DENIED, f"subscribe to {topic}")
             return self._make(topic, namespace, request)
-        claims = self.verify(request.token, topic)
+        claims = await self.verify(request.token, topic)
         return self._make(
             topic,
             _override(namespace, claims.override),
@@ -65,14 +66,17 @@ class Admission:
             expires_at=claims.expires_at,
         )
 
-    def verify(self, token: str, topic: TopicName) -> SubscriptionClaims:
-        """Raises CommandError 103 (bad), 109 (expired) and Disconnect 3500 (another's)."""
+    async def verify(self, token: str, topic: TopicName) -> SubscriptionClaims:
+        """Raises CommandError 100 (no keys now), 103 (bad), 109 (expired) and Disconnect 3500 (another's)."""
         try:
+            await self._node.tokens.fetch_key(token)
             claims = self._node.tokens.verify_subscription(token)
         except TokenExpired as error:
             raise CommandError(ErrorCode.TOKEN_EXPIRED, str(error)) from error
         except TokenInvalid as error:
             raise CommandError(ErrorCode.PERMISSION_DENIED, str(error)) from error
+        except KeysUnavailable as error:
+            raise CommandError(ErrorCode.INTERNAL, str(error)) from error
         if claims.channel != topic.text or claims.sub != self._caller.user:
             raise Disconnect(CloseCode.INVALID_TOKEN, "a subscription token of another topic or user")
         return claims

@@ -9,6 +9,8 @@ from typing import Any
 from django.conf import settings as django_settings
 
 from realtime.errors import ConfigurationError
+from realtime.keys.download import check_url
+from realtime.keys.key import ECDSA_ALGORITHMS, RSA_ALGORITHMS, VerifyingKey, parse_pem
 from realtime.limits import Limits
 from realtime.topics.namespace import Namespace
 
@@ -20,6 +22,11 @@ class Settings:
     token_hmac_secret: str = ""
     token_audience: str = ""
     token_issuer: str = ""
+    token_leeway_seconds: float = 1
+    token_rsa_public_key: VerifyingKey | None = None
+    token_ecdsa_public_key: VerifyingKey | None = None
+    # "": no provider publishes keys.
+    token_jwks_url: str = ""
     # Of pages, besides those that come from the host that they connect to.
     allowed_origins: tuple[str, ...] = ()
     api_keys: tuple[str, ...] = ()
@@ -37,6 +44,28 @@ class Settings:
     # "": the machine's own.
     node_name: str = ""
     node_announce_interval_seconds: float = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """What the checks of production look at in Django's own settings."""
+
+    is_production: bool
+    is_debug: bool
+    secret_key: str
+    allowed_hosts: tuple[str, ...]
+    csrf_trusted_origins: tuple[str, ...]
+
+
+def load_site() -> Site:
+    return Site(
+        # project.settings.prod says so, and whatever is built on it.
+        is_production=bool(getattr(django_settings, "IS_PRODUCTION", False)),
+        is_debug=is_debug(),
+        secret_key=str(django_settings.SECRET_KEY),
+        allowed_hosts=tuple(django_settings.ALLOWED_HOSTS),
+        csrf_trusted_origins=tuple(django_settings.CSRF_TRUSTED_ORIGINS),
+    )
 
 
 def load_settings() -> Settings:
@@ -101,6 +130,34 @@ def _text(name: str, value: Any) -> str:
     return value
 
 
+def _public_key(kind: str, algorithms: frozenset[str]) -> Reader:
+    def read(name: str, value: Any) -> VerifyingKey | None:
+        text = _secret(name, value).strip()
+        if not text:
+            return None
+        try:
+            key = parse_pem(text)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"REALTIME[{name!r}] is {error}.") from None
+        if not key.algorithms <= algorithms:
+            raise ConfigurationError(
+                f"REALTIME[{name!r}] is a key of another type, expected a public {kind} key."
+            )
+        return key
+
+    return read
+
+
+def _jwks_url(name: str, value: Any) -> str:
+    url = _secret(name, value).strip()
+    try:
+        if url:
+            check_url(url)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"REALTIME[{name!r}] is {error}.") from None
+    return url
+
+
 def _flag(name: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise _wrong(name, value, "True or False")
@@ -163,6 +220,10 @@ _KEYS: dict[str, tuple[str, Reader]] = {
     "TOKEN_HMAC_SECRET": ("token_hmac_secret", _secret),
     "TOKEN_AUDIENCE": ("token_audience", _text),
     "TOKEN_ISSUER": ("token_issuer", _text),
+    "TOKEN_LEEWAY": ("token_leeway_seconds", _seconds()),
+    "TOKEN_RSA_PUBLIC_KEY": ("token_rsa_public_key", _public_key("RSA", RSA_ALGORITHMS)),
+    "TOKEN_ECDSA_PUBLIC_KEY": ("token_ecdsa_public_key", _public_key("EC", ECDSA_ALGORITHMS)),
+    "TOKEN_JWKS_URL": ("token_jwks_url", _jwks_url),
     "ALLOWED_ORIGINS": ("allowed_origins", _origins),
     "API_KEYS": ("api_keys", _secrets),
     "SUBSCRIBE_TO_PERSONAL_TOPIC": ("subscribe_to_personal_topic", _flag),

@@ -25,6 +25,8 @@ from realtime.control import CONTROL_TOPIC, Control
 from realtime.errors import CloseCode, ConfigurationError, PublishUnavailable
 from realtime.hooks import Hooks
 from realtime.hub import Hub
+from realtime.keys.download import download
+from realtime.keys.remote import RemoteKeys
 from realtime.layers.base import Published, TopicLayer
 from realtime.layers.redis import RedisTopicLayer
 from realtime.node import Node
@@ -103,8 +105,15 @@ class Runtime:
             tokens=TokenVerifier(
                 secret=settings.token_hmac_secret,
                 clock=time.time,
+                public_keys=[
+                    key
+                    for key in (settings.token_rsa_public_key, settings.token_ecdsa_public_key)
+                    if key is not None
+                ],
+                remote_keys=self._make_remote_keys(settings.token_jwks_url),
                 audience=settings.token_audience,
                 issuer=settings.token_issuer,
+                leeway_seconds=settings.token_leeway_seconds,
             ),
             methods=methods,
             hooks=hooks,
@@ -229,6 +238,16 @@ class Runtime:
             raise PublishUnavailable("This process is stopping.")
         publishing = self.layer.publish(topic, publication, history=history, idempotency_key=idempotency_key)
         return asyncio.run_coroutine_threadsafe(publishing, loop).result(PUBLISH_TIMEOUT_SECONDS)
+
+    def _make_remote_keys(self, url: str) -> RemoteKeys | None:
+        if not url:
+            return None
+        return RemoteKeys(
+            # Not in the pool of the hooks: a provider that hangs would take one of their threads.
+            fetch=lambda: asyncio.to_thread(download, url),
+            clock=time.monotonic,
+            spawn=self._spawn,
+        )
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -26,6 +26,7 @@ from realtime.errors import (
     ErrorCode,
     UnsubscribeCode,
 )
+from realtime.keys.remote import KeysUnavailable
 from realtime.messages import (
     ClientInfo,
     Command,
@@ -161,9 +162,9 @@ class Session:
             case Command(presence_stats=PresenceStatsRequest() as request):
                 await self._presence_stats(command.id, request)
             case Command(refresh=RefreshRequest() as request):
-                self._refresh(command.id, request)
+                await self._refresh(command.id, request)
             case Command(sub_refresh=SubRefreshRequest() as request):
-                self._sub_refresh(command.id, request)
+                await self._sub_refresh(command.id, request)
             case Command(ping=request) if request is not None:
                 self._connection.send(Reply(id=command.id, ping=PingResult()))
             case Command(connect=request) if request is not None:
@@ -189,7 +190,9 @@ class Session:
         if command_id == 0:
             raise Disconnect(CloseCode.BAD_REQUEST, "connect without an id")
         node = self._node
-        claims = self._authenticate(request.token)
+        claims = await self._authenticate(request.token)
+        if self._phase is Phase.CLOSED:
+            return
         shown = claims.shown_info
         self._caller = Caller(
             user=claims.sub, client=self._caller.client, info=bytes(shown) if len(shown) else None
@@ -236,20 +239,23 @@ class Session:
             raise
         return results
 
-    def _authenticate(self, token: str) -> ConnectionClaims:
+    async def _authenticate(self, token: str) -> ConnectionClaims:
         if not token:
             if self._node.permissions.is_insecure or self._node.allows_anonymous:
                 return ConnectionClaims()
             raise CommandError(ErrorCode.UNAUTHORIZED, "connect without a token")
         try:
+            await self._node.tokens.fetch_key(token)
             return self._node.tokens.verify_connection(token)
         except TokenExpired as error:
             raise CommandError(ErrorCode.TOKEN_EXPIRED, str(error)) from error
         except TokenInvalid as error:
             raise Disconnect(CloseCode.INVALID_TOKEN, str(error)) from error
+        except KeysUnavailable as error:
+            raise CommandError(ErrorCode.INTERNAL, str(error)) from error
 
-    def _refresh(self, command_id: int, request: RefreshRequest) -> None:
-        claims = self._authenticate(request.token)
+    async def _refresh(self, command_id: int, request: RefreshRequest) -> None:
+        claims = await self._authenticate(request.token)
         if claims.sub != self._caller.user:
             raise Disconnect(CloseCode.INVALID_TOKEN, "a token of another user")
         self._expires_at = claims.expires_at
@@ -284,11 +290,11 @@ class Session:
             await self._subscriptions.end(subscription, self._caller)
         self._connection.send(Reply(id=command_id, unsubscribe=UnsubscribeResult()))
 
-    def _sub_refresh(self, command_id: int, request: SubRefreshRequest) -> None:
+    async def _sub_refresh(self, command_id: int, request: SubRefreshRequest) -> None:
         subscription = self._subscriptions.get(request.channel)
         if subscription is None:
             raise CommandError(ErrorCode.PERMISSION_DENIED, "refresh of a topic that is not subscribed")
-        claims = self._admission.verify(request.token, subscription.topic)
+        claims = await self._admission.verify(request.token, subscription.topic)
         subscription.expires_at = claims.expires_at
         self._watch_expiries()
         ttl = subscription.ttl_seconds(self._node.clock())

@@ -6,14 +6,16 @@ It is not where values are judged: a number's range and what contradicts what is
 """
 
 import difflib
+import json
 import math
 import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Generic, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -101,6 +103,18 @@ def _parse_list(text: str) -> tuple[str, ...]:
     return tuple(part for part in (part.strip() for part in text.split(",")) if part)
 
 
+def _parse_pem(text: str) -> str:
+    """A file's lines, or one line with `\\n` where they end: not every tool can put lines into a variable."""
+    lines = text.replace("\\n", "\n").strip()
+    if not lines.startswith("-----BEGIN "):
+        raise ValueError(text)
+    return lines
+
+
+def _parse_networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(ip_network(part) for part in _parse_list(text))
+
+
 def _parse_log_level(text: str) -> str:
     if text.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
         raise ValueError(text)
@@ -135,11 +149,74 @@ def _parse_redis_urls(text: str) -> tuple[str, ...]:
     return urls
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Email:
+    """A way to send e-mail. `security` is "", "starttls" or "tls"."""
+
+    backend: str
+    host: str = ""
+    port: int = 25
+    user: str = ""
+    password: str = ""
+    security: str = ""
+
+
+_EMAIL_SCHEMES = {"smtp": ("", 25), "smtp+starttls": ("starttls", 587), "smtps": ("tls", 465)}
+
+
+def _parse_email_url(text: str) -> Email:
+    parts = urlsplit(text)
+    if parts.scheme == "console":
+        return Email(backend="console")
+    if parts.scheme not in _EMAIL_SCHEMES or not parts.hostname or parts.path.strip("/") or parts.query:
+        raise ValueError
+    security, port = _EMAIL_SCHEMES[parts.scheme]
+    return Email(
+        backend="smtp",
+        host=parts.hostname,
+        port=parts.port or port,
+        user=unquote(parts.username or ""),
+        password=unquote(parts.password or ""),
+        security=security,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OidcProvider:
+    """An OpenID Connect provider that people may sign in with."""
+
+    id: str
+    name: str
+    server_url: str
+    client_id: str
+    secret: str = ""
+
+
+def _parse_oidc_providers(text: str) -> tuple[OidcProvider, ...]:
+    entries = json.loads(text)
+    if not isinstance(entries, list):
+        raise ValueError
+    try:
+        providers = tuple(OidcProvider(**entry) for entry in entries)
+    except TypeError:
+        raise ValueError from None
+    for provider in providers:
+        values = (provider.id, provider.name, provider.server_url, provider.client_id)
+        if not all(isinstance(value, str) and value for value in (*values, provider.secret or "none")):
+            raise ValueError
+        if not provider.id.isidentifier() or not provider.server_url.startswith(("https://", "http://")):
+            raise ValueError
+    if len({provider.id for provider in providers}) != len(providers):
+        raise ValueError
+    return providers
+
+
 TEXT = Kind("text", str, "a text")
 SECRET = Kind("secret", _parse_long_secret, "a random text of at least 32 characters", is_secret=True)
 BOOLEAN = Kind("on/off", _parse_boolean, "on or off")
 WHOLE = Kind("number", int, "a whole number")
 SECONDS = Kind("seconds", _parse_number, "a number of seconds")
+PEM = Kind("PEM", _parse_pem, "a public key in PEM, its lines separated by \\n", is_secret=True)
 LIST = Kind("list", _parse_list, "a list separated by commas")
 REDIS_URLS = Kind(
     "URLs",
@@ -148,6 +225,21 @@ REDIS_URLS = Kind(
     "(rediss:// and unix:// too; in a password write , / # ? as %2C %2F %23 %3F)",
     is_secret=True,
 )
+EMAIL_URL_KIND = Kind(
+    "URL",
+    _parse_email_url,
+    "a URL such as smtp+starttls://user:password@host:587 (smtps:// for TLS from the start, smtp:// "
+    "without, console: to print; in a password write / # ? @ as %2F %23 %3F %40)",
+    is_secret=True,
+)
+OIDC = Kind(
+    "JSON",
+    _parse_oidc_providers,
+    'a JSON list such as [{"id": "acme", "name": "Acme", "server_url": "https://login.example.com", '
+    '"client_id": "…", "secret": "…"}], each id a word of its own',
+    is_secret=True,
+)
+NETWORKS = Kind("networks", _parse_networks, "a list of addresses and networks such as 127.0.0.1,10.0.0.0/8")
 LEVEL = Kind("level", _parse_log_level, "one of DEBUG, INFO, WARNING, ERROR, CRITICAL")
 
 _NONE: tuple[str, ...] = ()
@@ -194,12 +286,33 @@ REDIS_URL = Variable(
 REDIS_PREFIX = Variable(
     "REDIS_PREFIX", TEXT, "switchboard", "What the names of all keys and channels in Redis begin with."
 )
+EMAIL_URL: Variable[Email | None] = Variable(
+    "EMAIL_URL",
+    EMAIL_URL_KIND,
+    None,
+    "Where e-mail is handed in, such as `smtp+starttls://user:password@host:587`. In production, "
+    "addresses must then be confirmed before anybody signs in with them.",
+    "printed in development, not sent in production",
+)
+EMAIL_FROM = Variable(
+    "EMAIL_FROM", TEXT, "Switchboard <switchboard@localhost>", "The sender of the e-mail that accounts get."
+)
+SIGN_UP = Variable(
+    "SIGN_UP", BOOLEAN, default=True, description="Let strangers create accounts for themselves."
+)
+OIDC_PROVIDERS: Variable[tuple[OidcProvider, ...]] = Variable(
+    "OIDC_PROVIDERS",
+    OIDC,
+    (),
+    "OpenID Connect providers that people may sign in with: see [Accounts](#accounts).",
+)
 MAX_BODY_BYTES = Variable("MAX_BODY_BYTES", WHOLE, 1_048_576, "Largest body of an HTTP request.")
-TRUST_PROXY_HEADERS = Variable(
-    "TRUST_PROXY_HEADERS",
-    BOOLEAN,
-    default=False,
-    description="Believe `X-Forwarded-Proto`. Turn on only behind a proxy that sets it.",
+TRUSTED_PROXIES: Variable[tuple[IPv4Network | IPv6Network, ...]] = Variable(
+    "TRUSTED_PROXIES",
+    NETWORKS,
+    (),
+    "Addresses and networks of the proxies before the server, such as `10.0.0.0/8`. Only what these say "
+    "in `X-Forwarded-For` and `X-Forwarded-Proto` is believed.",
 )
 HTTPS_ONLY = Variable(
     "HTTPS_ONLY",
@@ -225,6 +338,22 @@ REALTIME: tuple[Variable[Any], ...] = (
     TOKEN_HMAC_SECRET,
     Variable("REALTIME_TOKEN_AUDIENCE", TEXT, "", "What tokens must have as `aud`, where it is set."),
     Variable("REALTIME_TOKEN_ISSUER", TEXT, "", "What tokens must have as `iss`, where it is set."),
+    Variable("REALTIME_TOKEN_LEEWAY", SECONDS, 1, "How far the clock of who signs tokens may be off."),
+    Variable(
+        "REALTIME_TOKEN_RSA_PUBLIC_KEY", PEM, "", "Verifies tokens signed by RS256, RS384 or RS512 elsewhere."
+    ),
+    Variable(
+        "REALTIME_TOKEN_ECDSA_PUBLIC_KEY",
+        PEM,
+        "",
+        "Verifies tokens signed by ES256, ES384 or ES512 elsewhere.",
+    ),
+    Variable(
+        "REALTIME_TOKEN_JWKS_URL",
+        TEXT,
+        "",
+        "Where an identity provider publishes its keys (JWKS), for tokens that name one (`kid`); https only.",
+    ),
     Variable(
         "REALTIME_ALLOWED_ORIGINS",
         LIST,
@@ -317,8 +446,12 @@ VARIABLES: tuple[Variable[Any], ...] = (
     DATABASE_POOL_SIZE,
     REDIS_URL,
     REDIS_PREFIX,
+    EMAIL_URL,
+    EMAIL_FROM,
+    SIGN_UP,
+    OIDC_PROVIDERS,
     MAX_BODY_BYTES,
-    TRUST_PROXY_HEADERS,
+    TRUSTED_PROXIES,
     HTTPS_ONLY,
     HSTS_SECONDS,
     LOG_LEVEL,
