@@ -16,8 +16,14 @@ from channels.routing import ProtocolTypeRouter  # noqa: E402
 
 from consumers.routing import websocket_application  # noqa: E402
 from project.body_limit import BodyLimit  # noqa: E402
-from project.settings.environment import MAX_BODY_BYTES  # noqa: E402
+from project.settings.environment import MAX_BODY_BYTES, TRUSTED_PROXIES  # noqa: E402
+from project.trusted_proxies import TrustedProxies  # noqa: E402
+from realtime.conf import load_site  # noqa: E402
+from realtime.production import refuse_unsafe  # noqa: E402
 from realtime.runtime import get_runtime  # noqa: E402
+
+# `manage.py` looks at the same before it serves; daphne and others come here first.
+refuse_unsafe(load_site(), get_runtime().settings)
 
 # They only clean up; nobody waits for an answer any more.
 ORPHANS_TIMEOUT_SECONDS = 5
@@ -56,10 +62,13 @@ class Application(ProtocolTypeRouter):
             loop.run_until_complete(asyncio.wait(orphans, timeout=ORPHANS_TIMEOUT_SECONDS))
 
 
+_networks = TRUSTED_PROXIES.read()
 application = Application(
     {
-        "http": BodyLimit(get_asgi_application(), max_bytes=MAX_BODY_BYTES.read()),
-        "websocket": websocket_application(),
+        "http": TrustedProxies(
+            BodyLimit(get_asgi_application(), max_bytes=MAX_BODY_BYTES.read()), networks=_networks
+        ),
+        "websocket": TrustedProxies(websocket_application(), networks=_networks),
         "lifespan": live,
     }
 )

@@ -6,24 +6,27 @@ from typing import Any
 from django.core import checks
 from django.core.checks import CheckMessage, register
 
-from realtime.conf import Settings, is_debug, load_settings
+from realtime.conf import Settings, is_debug, load_settings, load_site
 from realtime.errors import ConfigurationError
+from realtime.production import MIN_SECRET_BYTES, find_faults
 from realtime.runtime import build_namespaces
-
-# RFC 7518, section 3.2: a key for HS256 has at least the hash's 256 bits.
-MIN_SECRET_BYTES = 32
 
 
 @register("realtime")
 def check_settings(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list[CheckMessage]:
-    """realtime.E001: a setting is wrong. The others are warnings."""
+    """realtime.E001: a setting is wrong; realtime.E01x: it is in production. The others are warnings."""
     try:
         settings = load_settings()
         namespaces = build_namespaces(settings)
     except ConfigurationError as error:
         return [checks.Error(str(error), id="realtime.E001")]
-    warnings: list[CheckMessage] = [*_check_secrets(settings)]
-    warnings += [
+    site = load_site()
+    messages: list[CheckMessage] = [
+        checks.Error(fault.text, hint=fault.hint, id=fault.id) for fault in find_faults(site, settings)
+    ]
+    if not site.is_production:
+        messages += _check_secrets(settings)
+    messages += [
         checks.Warning(
             f"Namespace {namespace.name!r} allows deltas or tag filters, which are not offered yet.",
             hint="Clients are served full publications; remove the options to silence this.",
@@ -32,7 +35,7 @@ def check_settings(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> l
         for namespace in namespaces
         if namespace.allowed_delta_types or namespace.delta_publish or namespace.allow_tags_filter
     ]
-    return warnings
+    return messages
 
 
 def _check_secrets(settings: Settings) -> list[CheckMessage]:
