@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import uvloop
+from django.core.cache import cache
 
 from tests.redis_server import RedisServer
 from tests.servers import Server
@@ -15,6 +16,12 @@ from tests.servers import Server
 
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> dict[str, Any]:
     return {"uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture(autouse=True)
+def nobody_tried_to_sign_in() -> None:
+    """Wrong passwords are counted in the cache of this process: no test starts with those of another."""
+    cache.clear()
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import django_stubs_ext
 
 from project.security_headers import DIRECTIVES
 from project.settings import environment
+from project.settings.accounts import *
 
 # Generic classes such as ModelAdmin[Room] can be written before any app is loaded.
 django_stubs_ext.monkeypatch()
@@ -26,12 +27,21 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django.contrib.humanize",
     "channels",
     "csp",
     "django_vite",
     "ninja",  # Serves the pages of /api/docs from this machine.
+    "allauth",
+    "allauth.account",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.mfa",
+    "allauth.usersessions",
+    "allauth.headless",
     "realtime",
     "realtime.features.chat",
+    "project.accounts",
     "project",  # Brings the command that serves all of it.
 ]
 
@@ -44,6 +54,8 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "project.accounts.app_session.AppSessionMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
 ]
 
@@ -84,6 +96,21 @@ def channel_layer(redis_urls: Sequence[str]) -> dict[str, Any]:
 
 
 CHANNEL_LAYERS: dict[str, Any] = {"default": channel_layer(environment.REDIS_URL.read())}
+
+
+def cache(redis_urls: Sequence[str]) -> dict[str, Any]:
+    """The entry of CACHES, where wrong passwords are counted: Redis where it has a URL."""
+    if not redis_urls:
+        return {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+    # One, since Django would take further ones for its replicas.
+    return {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": redis_urls[0],
+        "KEY_PREFIX": f"{environment.REDIS_PREFIX.read()}:cache",
+    }
+
+
+CACHES = {"default": cache(environment.REDIS_URL.read())}
 
 # --- The database -------------------------------------------------------------------------------
 

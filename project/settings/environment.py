@@ -201,8 +201,8 @@ def _parse_oidc_providers(text: str) -> tuple[OidcProvider, ...]:
     except TypeError:
         raise ValueError from None
     for provider in providers:
-        values = (provider.id, provider.name, provider.server_url, provider.client_id)
-        if not all(isinstance(value, str) and value for value in (*values, provider.secret or "none")):
+        values: list[object] = [provider.id, provider.name, provider.server_url, provider.client_id]
+        if not all(isinstance(value, str) and value for value in [*values, provider.secret or "none"]):
             raise ValueError
         if not provider.id.isidentifier() or not provider.server_url.startswith(("https://", "http://")):
             raise ValueError
@@ -225,7 +225,7 @@ REDIS_URLS = Kind(
     "(rediss:// and unix:// too; in a password write , / # ? as %2C %2F %23 %3F)",
     is_secret=True,
 )
-EMAIL_URL_KIND = Kind(
+EMAIL_URL_KIND: Kind[Email | None] = Kind(
     "URL",
     _parse_email_url,
     "a URL such as smtp+starttls://user:password@host:587 (smtps:// for TLS from the start, smtp:// "
