@@ -216,7 +216,11 @@ LOGGING = {
         "unforeseen": {"()": "django.utils.log.CallbackFilter", "callback": is_unforeseen},
     },
     "formatters": {
-        "line": {"format": "{asctime} {levelname:<7} {name}: {message}", "style": "{"},
+        "line": {
+            "()": "project.redaction.RedactingFormatter",
+            "fmt": "{asctime} {levelname:<7} {name}: {message}",
+            "style": "{",
+        },
     },
     "handlers": {
         "console": {"class": "logging.StreamHandler", "formatter": "line"},
