@@ -4,9 +4,11 @@ import difflib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 
 from django.conf import settings as django_settings
+from django.contrib.sessions.backends.base import SessionBase
 
 from realtime.errors import ConfigurationError
 from realtime.keys.download import check_url
@@ -31,12 +33,14 @@ class Settings:
     allowed_origins: tuple[str, ...] = ()
     api_keys: tuple[str, ...] = ()
     subscribe_to_personal_topic: bool = False
+    allow_cookie_connect: bool = True
     allow_anonymous_connect: bool = False
     insecure_client: bool = False
     namespaces: tuple[Namespace, ...] = ()
     limits: Limits = field(default_factory=Limits)
     max_publication_bytes: int = 65_536
     hook_threads: int = 4
+    outbox_relay: bool = True
     presence_lease_seconds: float = 15
     position_check_seconds: float = 30
     shutdown_delay_seconds: float = 1
@@ -71,6 +75,29 @@ def load_site() -> Site:
 def load_settings() -> Settings:
     """Raises ConfigurationError for the first thing that is wrong."""
     return parse_settings(getattr(django_settings, "REALTIME", {}))
+
+
+@dataclass(frozen=True, slots=True)
+class SiteLogins:
+    """How the site keeps its logins: Django's own settings, as far as connections need them."""
+
+    # The session engine's SessionStore.
+    store: type[SessionBase]
+    cookie_name: str
+    cookie_needs_https: bool
+    authentication_backends: tuple[str, ...]
+    # The first seals, all of them unseal.
+    secret_keys: tuple[str | bytes, ...] = field(repr=False)
+
+
+def load_site_logins() -> SiteLogins:
+    return SiteLogins(
+        store=import_module(django_settings.SESSION_ENGINE).SessionStore,
+        cookie_name=django_settings.SESSION_COOKIE_NAME,
+        cookie_needs_https=django_settings.SESSION_COOKIE_SECURE,
+        authentication_backends=tuple(django_settings.AUTHENTICATION_BACKENDS),
+        secret_keys=(django_settings.SECRET_KEY, *django_settings.SECRET_KEY_FALLBACKS),
+    )
 
 
 def is_debug() -> bool:
@@ -227,6 +254,7 @@ _KEYS: dict[str, tuple[str, Reader]] = {
     "ALLOWED_ORIGINS": ("allowed_origins", _origins),
     "API_KEYS": ("api_keys", _secrets),
     "SUBSCRIBE_TO_PERSONAL_TOPIC": ("subscribe_to_personal_topic", _flag),
+    "ALLOW_COOKIE_CONNECT": ("allow_cookie_connect", _flag),
     "ALLOW_ANONYMOUS_CONNECT": ("allow_anonymous_connect", _flag),
     "INSECURE_CLIENT": ("insecure_client", _flag),
     "NAMESPACES": ("namespaces", _namespaces),
@@ -234,6 +262,7 @@ _KEYS: dict[str, tuple[str, Reader]] = {
     "PONG_TIMEOUT": ("pong_timeout_seconds", _seconds()),
     "CONNECT_TIMEOUT": ("connect_timeout_seconds", _seconds(at_least=0.1)),
     "EXPIRY_GRACE": ("expiry_grace_seconds", _seconds()),
+    "LOGIN_CHECK_INTERVAL": ("login_check_seconds", _seconds()),
     "MAX_MESSAGE_BYTES": ("max_message_bytes", _count("bytes", at_least=1024)),
     "MAX_PUBLICATION_BYTES": ("max_publication_bytes", _count("bytes", at_least=1)),
     "MAX_TOPICS_PER_CONNECTION": ("max_topics_per_connection", _count("topics", at_least=1)),
@@ -241,6 +270,7 @@ _KEYS: dict[str, tuple[str, Reader]] = {
     "MAX_CONNECTIONS_PER_USER": ("max_connections_per_user", _count("connections")),
     "SLOW_CLIENT_BYTES": ("slow_client_bytes", _count("bytes", at_least=65_536)),
     "HOOK_THREADS": ("hook_threads", _count("threads", at_least=1)),
+    "OUTBOX_RELAY": ("outbox_relay", _flag),
     # A process that is held up for two thirds of it loses it, and its members flicker.
     "PRESENCE_LEASE": ("presence_lease_seconds", _seconds(at_least=1)),
     "POSITION_CHECK_INTERVAL": ("position_check_seconds", _seconds(at_least=1)),

@@ -18,7 +18,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from channels.layers import get_channel_layer
-from django.db import close_old_connections
+from django.db import DEFAULT_DB_ALIAS, close_old_connections, connections
 
 from realtime.conf import Settings, load_settings
 from realtime.control import CONTROL_TOPIC, Control
@@ -29,9 +29,14 @@ from realtime.keys.download import download
 from realtime.keys.remote import RemoteKeys
 from realtime.layers.base import Published, TopicLayer
 from realtime.layers.redis import RedisTopicLayer
+from realtime.login_store import make_logins
 from realtime.node import Node
 from realtime.nodes import NODES_TOPIC, NodeInfo, NodeRegistry
 from realtime.orders import Order
+from realtime.outbox.bell import bell
+from realtime.outbox.listening import listen_forever
+from realtime.outbox.relay import Relay
+from realtime.outbox.store import DatabaseStore
 from realtime.permissions import Permissions
 from realtime.presence.base import Presence
 from realtime.presence.memory import MemoryPresence
@@ -39,6 +44,7 @@ from realtime.presence.redis import RedisPresence
 from realtime.publishing import Prepared, Publisher
 from realtime.rpc import methods
 from realtime.sessions import Sessions
+from realtime.surveys import Surveys
 from realtime.tokens import TokenSigner, TokenVerifier
 from realtime.topics.registry import NamespaceRegistry, namespaces
 
@@ -85,9 +91,11 @@ class Runtime:
             clock_ms=lambda: time.time_ns() // 1_000_000,
             max_bytes=settings.max_publication_bytes,
         )
+        self.outbox = _make_relay(self.publisher, rng)
         self._id = str(uuid.uuid4())
         self.presence = _make_presence(layer, settings, process_id=self._id)
         self.sessions = Sessions(limits=settings.limits)
+        self.logins = make_logins(hooks)
         self.token_signer = TokenSigner(
             secret=settings.token_hmac_secret,
             clock=time.time,
@@ -125,6 +133,7 @@ class Runtime:
             rng=rng,
             allows_anonymous=settings.allow_anonymous_connect,
             subscribes_to_personal_topic=settings.subscribe_to_personal_topic,
+            logins=self.logins,
         )
         self.control = Control(
             layer=layer,
@@ -144,6 +153,13 @@ class Runtime:
             monotonic=time.monotonic,
             rng=self.node.rng,
         )
+        self.surveys = Surveys(
+            layer=layer,
+            hub=self.hub,
+            nodes=self.nodes.nodes,
+            process_id=self._id,
+            spawn=self._spawn,
+        )
 
     @property
     def is_ready(self) -> bool:
@@ -159,6 +175,9 @@ class Runtime:
         self.presence.start()
         self.control.start()
         self.nodes.start()
+        self.surveys.start()
+        if self.settings.outbox_relay:
+            self.outbox.start()
         if self.layer.is_shared:
             # In a single process nothing is lost between the log and the hub.
             self._spawn(self.hub.watch_positions(interval_seconds=self.settings.position_check_seconds))
@@ -179,7 +198,9 @@ class Runtime:
         )
 
     async def stop(self) -> None:
+        await self.outbox.stop()
         await self.nodes.stop()
+        await self.surveys.stop()
         await self.control.stop()
         await self._end_tasks()
         await self.presence.close()
@@ -204,6 +225,7 @@ class Runtime:
 
     def describe(self) -> NodeInfo:
         """This process as it is now, for the others."""
+        own_topics = (CONTROL_TOPIC, NODES_TOPIC, *self.surveys.own_topics)
         return NodeInfo(
             id=self._id,
             name=self._name,
@@ -211,7 +233,7 @@ class Runtime:
             started_at=self._started_at,
             clients=self.sessions.connected,
             users=self.sessions.users,
-            topics=len(self.hub) - sum(topic in self.hub for topic in (CONTROL_TOPIC, NODES_TOPIC)),
+            topics=len(self.hub) - sum(topic in self.hub for topic in own_topics),
             subscriptions=self.hub.subscriptions,
             is_draining=self.is_draining,
         )
@@ -280,6 +302,21 @@ def _make_presence(layer: TopicLayer, settings: Settings, *, process_id: str) ->
     if isinstance(layer, RedisTopicLayer):
         return RedisPresence(layer, process_id=process_id, lease_seconds=settings.presence_lease_seconds)
     return MemoryPresence()
+
+
+def _make_relay(publisher: Publisher, rng: random.Random) -> Relay:
+    hears_others = connections[DEFAULT_DB_ALIAS].vendor == "postgresql"
+    return Relay(
+        store=DatabaseStore(),
+        publisher=publisher,
+        bell=bell,
+        listen=listen_forever if hears_others else None,
+        # Elsewhere that is how soon another process' row is found; here only a killed relay's.
+        poll_seconds=1 if hears_others else 0.25,
+        clock=time.time,
+        monotonic=time.monotonic,
+        rng=rng,
+    )
 
 
 def _with_fresh_connections(function: Callable[..., Any], *args: object) -> Any:

@@ -368,6 +368,12 @@ REALTIME: tuple[Variable[Any], ...] = (
         description="Subscribe each user to the topic of their own, `#<user id>`.",
     ),
     Variable(
+        "REALTIME_ALLOW_COOKIE_CONNECT",
+        BOOLEAN,
+        default=True,
+        description="Let pages of allowed origins connect by Django's session cookie, without a token.",
+    ),
+    Variable(
         "REALTIME_ALLOW_ANONYMOUS_CONNECT",
         BOOLEAN,
         default=False,
@@ -383,6 +389,12 @@ REALTIME: tuple[Variable[Any], ...] = (
     Variable("REALTIME_PONG_TIMEOUT", SECONDS, 8, "How long a client may take to answer a ping."),
     Variable("REALTIME_CONNECT_TIMEOUT", SECONDS, 10, "How long a new socket may take to connect."),
     Variable("REALTIME_EXPIRY_GRACE", SECONDS, 25, "How long an expired token may take to be refreshed."),
+    Variable(
+        "REALTIME_LOGIN_CHECK_INTERVAL",
+        SECONDS,
+        300,
+        "How often a connection looks up whether its login still stands, should it not be told; 0 for never.",
+    ),
     Variable("REALTIME_MAX_MESSAGE_BYTES", WHOLE, 65_536, "Largest message that a client may send."),
     Variable("REALTIME_MAX_PUBLICATION_BYTES", WHOLE, 65_536, "Largest publication, whoever publishes it."),
     Variable(
@@ -402,6 +414,12 @@ REALTIME: tuple[Variable[Any], ...] = (
         "Bytes that may wait for a client before it counts as slow.",
     ),
     Variable("REALTIME_HOOK_THREADS", WHOLE, 4, "Threads for rules and hooks that use the database."),
+    Variable(
+        "REALTIME_OUTBOX_RELAY",
+        BOOLEAN,
+        default=True,
+        description="Publish from this process what transactions left; off where `manage.py relay` does that.",
+    ),
     Variable(
         "REALTIME_PRESENCE_LEASE",
         SECONDS,
