@@ -2,6 +2,7 @@
 
 GET, POST, DELETE  /api/session                         who is signed in; sign in; sign out
 POST               /api/connection-token                a token for the WebSocket
+POST               /api/subscription-token              a token for one topic
 GET, POST          /api/chat/rooms                      rooms; create one
 GET, POST          /api/chat/rooms/{slug}/messages      a page of messages; send one
 GET                /api/docs, /api/openapi.json         this, for people and for programs
@@ -11,7 +12,7 @@ GET                /health/live, /health/ready          for load balancers
 from django.urls import path
 from ninja import NinjaAPI
 
-from api import chat, connection_token, errors, health, session
+from api import chat, connection_token, errors, health, session, subscription_token
 from api.guard import JsonParser, JsonRenderer, guard
 
 api = NinjaAPI(
@@ -25,6 +26,7 @@ api = NinjaAPI(
 errors.install(api)
 api.add_router("/session", session.router)
 api.add_router("/connection-token", connection_token.router)
+api.add_router("/subscription-token", subscription_token.router)
 api.add_router("/chat", chat.router)
 
 _patterns, _app_name, _namespace = api.urls

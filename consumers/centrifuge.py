@@ -9,6 +9,7 @@ from urllib.parse import parse_qs
 from channels.consumer import AsyncConsumer
 
 from consumers.codec import WireCodec
+from consumers.cookies import LOGIN_KEY
 from consumers.json_codec import JsonCodec
 from consumers.protobuf import ProtobufCodec
 from consumers.pump import Pump, refuse
@@ -34,7 +35,14 @@ class CentrifugeConsumer(AsyncConsumer):
             await refuse(scope, receive, send, status=503)
             return
         subprotocol, codec = negotiate(scope)
-        pump = Pump(node=runtime.node, codec=codec, scope=scope, receive=receive, send=send)
+        pump = Pump(
+            node=runtime.node,
+            codec=codec,
+            scope=scope,
+            receive=receive,
+            send=send,
+            login_key=scope.get(LOGIN_KEY, ""),
+        )
         await pump.run(subprotocol)
 
 

@@ -34,7 +34,14 @@ class Pump:
     """Implements the session's Connection. `run()` returns when the client is gone and all is cleaned up."""
 
     def __init__(
-        self, *, node: Node, codec: WireCodec, scope: dict[str, Any], receive: Receive, send: Send
+        self,
+        *,
+        node: Node,
+        codec: WireCodec,
+        scope: dict[str, Any],
+        receive: Receive,
+        send: Send,
+        login_key: str = "",
     ) -> None:
         self.codec = codec
         self._limits = node.limits
@@ -54,7 +61,7 @@ class Pump:
         # The hub's hot path: the outlet's own methods, with no call between.
         self.write = self._outlet.write
         self.write_latest = self._outlet.write_latest
-        self._session = Session(node=node, connection=self)
+        self._session = Session(node=node, connection=self, login_key=login_key)
 
     def _make_outlet(self, scope: dict[str, Any]) -> DirectOutlet | QueuedOutlet:
         limits = self._limits

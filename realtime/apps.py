@@ -9,4 +9,6 @@ class RealtimeConfig(AppConfig):
 
     def ready(self) -> None:
         # Importing registers the checks; Django wants that here and not earlier.
-        from realtime import checks  # noqa: F401, PLC0415
+        from realtime import checks, login_ends  # noqa: F401, PLC0415
+
+        login_ends.install()

@@ -14,6 +14,9 @@ from realtime.errors import ConfigurationError
 from realtime.keys.download import check_url
 from realtime.keys.key import ECDSA_ALGORITHMS, RSA_ALGORITHMS, VerifyingKey, parse_pem
 from realtime.limits import Limits
+from realtime.rate_limits.rate import EXPECTED as EXPECTED_RATE
+from realtime.rate_limits.rate import Rate
+from realtime.rate_limits.rates import Rates
 from realtime.topics.namespace import Namespace
 
 
@@ -38,6 +41,7 @@ class Settings:
     insecure_client: bool = False
     namespaces: tuple[Namespace, ...] = ()
     limits: Limits = field(default_factory=Limits)
+    rates: Rates = field(default_factory=Rates)
     max_publication_bytes: int = 65_536
     hook_threads: int = 4
     outbox_relay: bool = True
@@ -115,7 +119,8 @@ def parse_settings(realtime: Any) -> Settings:
             raise ConfigurationError(f"REALTIME has an unknown key {name!r}; {hint}")
     values = {_KEYS[name][0]: _KEYS[name][1](name, value) for name, value in realtime.items()}
     limits = {name: values.pop(name) for name in list(values) if name in Limits.__dataclass_fields__}
-    settings = Settings(**values, limits=Limits(**limits))
+    rates = {name: values.pop(name) for name in list(values) if name in Rates.__dataclass_fields__}
+    settings = Settings(**values, limits=Limits(**limits), rates=Rates(**rates))
     _refuse_contradictions(settings)
     return settings
 
@@ -242,7 +247,14 @@ def _count(unit: str, at_least: int = 0) -> Reader:
     return _number(unit, at_least=at_least, whole=True)
 
 
-# Key in REALTIME → field of Settings or Limits, and how its value is read.
+def _rate(name: str, value: Any) -> Rate | None:
+    try:
+        return Rate.parse(_text(name, value))
+    except ValueError:
+        raise _wrong(name, value, EXPECTED_RATE) from None
+
+
+# Key in REALTIME → field of Settings, Limits or Rates, and how its value is read.
 _KEYS: dict[str, tuple[str, Reader]] = {
     "TOKEN_HMAC_SECRET": ("token_hmac_secret", _secret),
     "TOKEN_AUDIENCE": ("token_audience", _text),
@@ -268,6 +280,16 @@ _KEYS: dict[str, tuple[str, Reader]] = {
     "MAX_TOPICS_PER_CONNECTION": ("max_topics_per_connection", _count("topics", at_least=1)),
     "MAX_CONNECTIONS": ("max_connections", _count("connections")),
     "MAX_CONNECTIONS_PER_USER": ("max_connections_per_user", _count("connections")),
+    "RATE_CONNECT_PER_IP": ("connect_per_ip", _rate),
+    "RATE_CONNECT_PER_USER": ("connect_per_user", _rate),
+    "RATE_PUBLISH_PER_CONNECTION": ("publish_per_connection", _rate),
+    "RATE_PUBLISH_PER_USER": ("publish_per_user", _rate),
+    "RATE_RPC_PER_CONNECTION": ("rpc_per_connection", _rate),
+    "RATE_RPC_PER_USER": ("rpc_per_user", _rate),
+    "RATE_COMMANDS_PER_CONNECTION": ("commands_per_connection", _rate),
+    "RATE_HTTP_PER_IP": ("http_per_ip", _rate),
+    "RATE_HTTP_PER_USER": ("http_per_user", _rate),
+    "RATE_HTTP_PER_API_KEY": ("http_per_api_key", _rate),
     "SLOW_CLIENT_BYTES": ("slow_client_bytes", _count("bytes", at_least=65_536)),
     "HOOK_THREADS": ("hook_threads", _count("threads", at_least=1)),
     "OUTBOX_RELAY": ("outbox_relay", _flag),

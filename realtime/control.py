@@ -17,6 +17,7 @@ from realtime.listening import Listening
 from realtime.messages import EMPTY, Position, Publication
 from realtime.orders import (
     DisconnectSessions,
+    EndLogins,
     Order,
     RefreshSessions,
     SubscribeSessions,
@@ -173,10 +174,10 @@ class Control:
         return Prepared(CONTROL_TOPIC, Publication(data=Raw(data), time=self._clock_ms()), CONTROL_HISTORY)
 
     def _check(self, order: Order) -> None:
-        if not (order.user or order.client):
+        if not _has_addressee(order):
             raise CommandError(ErrorCode.BAD_REQUEST, "an order without a user, expected one, or a client")
         match order:
-            case DisconnectSessions():
+            case DisconnectSessions() | EndLogins():
                 if not 3000 <= order.code <= 4999:
                     raise CommandError(
                         ErrorCode.BAD_REQUEST, f"close code {order.code}, expected 3000 to 4999"
@@ -206,14 +207,22 @@ class Control:
             # Of another version, while processes are being replaced: theirs know what to do.
             logger.exception("order skipped", extra={"offset": publication.offset})
             return
-        if not (order.user or order.client):
+        if not _has_addressee(order):
             logger.error("order for nobody skipped", extra={"offset": publication.offset})
             return
-        for session in self._sessions.find(user=order.user, client=order.client):
+        for session in self._find(order):
             try:
                 _carry_out(order, session)
             except Exception:  # One session must not keep the others from what they are told.
                 logger.exception("order failed", extra={"client": session.caller.client})
+
+    def _find(self, order: Order) -> list[OpenSession]:
+        if isinstance(order, DisconnectSessions | EndLogins):
+            # Heard by those, too, whose user is being looked up and who cannot be found yet.
+            self._sessions.endings += 1
+        if isinstance(order, EndLogins) and not order.client:
+            return self._sessions.find_by_login(user=order.user, logins=order.logins)
+        return self._sessions.find(user=order.user, client=order.client)
 
     def lost(self) -> None:
         logger.error("orders were missed: sessions may live on that were to end")
@@ -225,8 +234,14 @@ class Control:
             self.lost()
 
 
+def _has_addressee(order: Order) -> bool:
+    return bool(order.user or order.client or (isinstance(order, EndLogins) and order.logins))
+
+
 def _carry_out(order: Order, session: OpenSession) -> None:
     match order:
+        case EndLogins():
+            session.disconnect(CloseCode.of(order.code, order.reason))
         case DisconnectSessions():
             if session.caller.client not in order.keep_clients:
                 session.disconnect(CloseCode.of(order.code, order.reason))

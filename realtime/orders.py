@@ -54,7 +54,19 @@ class RefreshSessions(_Order, frozen=True, tag="refresh"):
     is_expired: bool = False
 
 
-Order: TypeAlias = DisconnectSessions | UnsubscribeSessions | SubscribeSessions | RefreshSessions
+class EndLogins(_Order, frozen=True, tag="end_logins"):
+    """Closes those that hang on one of `logins` (ids; realtime/logins.py), whoever's they are.
+
+    Without any, those of `user` that hang on a login. The token that they came with opens nothing
+    any more, which is what the code says; a page that is still signed in gets another.
+    """
+
+    logins: tuple[str, ...] = ()
+    code: int = CloseCode.INVALID_TOKEN.value
+    reason: str = ""
+
+
+Order: TypeAlias = DisconnectSessions | UnsubscribeSessions | SubscribeSessions | RefreshSessions | EndLogins
 
 _decoder: msgspec.msgpack.Decoder[Order] = msgspec.msgpack.Decoder(Order)
 

@@ -31,6 +31,19 @@ class Permissions:
             not caller.is_anonymous or namespace.allow_subscribe_for_anonymous
         )
 
+    async def may_be_given_token(self, caller: Caller, topic: TopicName, namespace: Namespace) -> bool:
+        """Whether the site hands out a subscription token, which then opens the topic unasked.
+
+        Private topics have no other way in: they need a rule in Python, not an option for everybody.
+        """
+        if not topic.is_private:
+            return await self.may_subscribe(caller, topic, namespace)
+        if topic.users is not None and caller.user not in topic.users:
+            return False
+        return namespace.can_subscribe is not None and bool(
+            await self._hooks.call(namespace.can_subscribe, caller, topic)
+        )
+
     async def may_publish(
         self, caller: Caller, topic: TopicName, namespace: Namespace, *, is_subscriber: bool
     ) -> bool:

@@ -42,6 +42,10 @@ from realtime.presence.base import Presence
 from realtime.presence.memory import MemoryPresence
 from realtime.presence.redis import RedisPresence
 from realtime.publishing import Prepared, Publisher
+from realtime.rate_limits.base import RateLimiter
+from realtime.rate_limits.memory import MemoryRateLimiter
+from realtime.rate_limits.redis import RedisRateLimiter
+from realtime.rate_limits.throttle import Throttle
 from realtime.rpc import methods
 from realtime.sessions import Sessions
 from realtime.surveys import Surveys
@@ -102,6 +106,7 @@ class Runtime:
             audience=settings.token_audience,
             issuer=settings.token_issuer,
         )
+        self.throttle = Throttle(settings.rates, limiter=_make_rate_limiter(layer), clock=time.monotonic)
         self.node = Node(
             version=f"Switchboard {_own_version()}",
             limits=settings.limits,
@@ -127,6 +132,7 @@ class Runtime:
             hooks=hooks,
             permissions=Permissions(hooks=hooks, is_insecure=settings.insecure_client),
             sessions=self.sessions,
+            throttle=self.throttle,
             clock=time.time,
             monotonic=time.monotonic,
             new_id=lambda: str(uuid.uuid4()),
@@ -317,6 +323,13 @@ def _make_relay(publisher: Publisher, rng: random.Random) -> Relay:
         monotonic=time.monotonic,
         rng=rng,
     )
+
+
+def _make_rate_limiter(layer: TopicLayer) -> RateLimiter:
+    local = MemoryRateLimiter(clock=time.monotonic)
+    if isinstance(layer, RedisTopicLayer):
+        return RedisRateLimiter(layer, local=local, clock=time.monotonic)
+    return local
 
 
 def _with_fresh_connections(function: Callable[..., Any], *args: object) -> Any:

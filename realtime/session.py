@@ -16,6 +16,7 @@ from enum import Enum, auto
 from msgspec import Raw
 
 from realtime.admission import Admission
+from realtime.authentication import Authentication
 from realtime.caller import Caller
 from realtime.connection import Connection
 from realtime.deadlines import Deadlines, earliest, is_due
@@ -26,7 +27,6 @@ from realtime.errors import (
     ErrorCode,
     UnsubscribeCode,
 )
-from realtime.keys.remote import KeysUnavailable
 from realtime.messages import (
     ClientInfo,
     Command,
@@ -63,9 +63,10 @@ from realtime.messages import (
 )
 from realtime.node import Node
 from realtime.publishing import history_policy
+from realtime.rate_limits.throttle import ConnectionMeters
 from realtime.subscription import Subscription
 from realtime.subscriptions import Subscriptions
-from realtime.tokens import ConnectionClaims, SubscriptionOptions, TokenExpired, TokenInvalid
+from realtime.tokens import ConnectionClaims, SubscriptionOptions
 from realtime.topics.name import TopicName
 
 logger = logging.getLogger(__name__)
@@ -82,7 +83,7 @@ class Phase(Enum):
 class Session:
     """One client's conversation. Raises nothing to the pump: errors become replies or a close."""
 
-    def __init__(self, *, node: Node, connection: Connection) -> None:
+    def __init__(self, *, node: Node, connection: Connection, login_key: str = "") -> None:
         self._node = node
         self._connection = connection
         self._subscriptions = Subscriptions(node)
@@ -91,6 +92,9 @@ class Session:
         self._info = ClientInfo(client=self._caller.client)
         # Unix seconds; None: never.
         self._expires_at: float | None = None
+        # Begins with the first command.
+        self._meters: ConnectionMeters | None = None
+        self._authentication = Authentication(node=node, login_key=login_key)
         self._deadlines = Deadlines(connect_by=node.monotonic() + node.limits.connect_timeout_seconds)
         self._admission = self._make_admission()
 
@@ -138,6 +142,10 @@ class Session:
             self._fail(command, ErrorCode.INTERNAL)
 
     async def _dispatch(self, command: Command) -> None:
+        meters = self._meters
+        if meters is None:
+            meters = self._meters = ConnectionMeters()
+        self._node.throttle.command(meters)
         if command.connect is not None and self._phase is Phase.NEW:
             return await self._connect(command.id, command.connect)
         if self._phase is not Phase.CONNECTED:
@@ -146,14 +154,17 @@ class Session:
             raise Disconnect(CloseCode.BAD_REQUEST, "a command without an id")
         match command:
             case Command(publish=PublishRequest() as request):
+                await self._node.throttle.publish(meters, self._caller.user)
                 await self._publish(command.id, request)
             case Command(subscribe=SubscribeRequest() as request):
                 await self._subscribe(command.id, request)
             case Command(unsubscribe=UnsubscribeRequest() as request):
                 await self._unsubscribe(command.id, request)
             case Command(rpc=RpcRequest() as request):
+                await self._node.throttle.rpc(meters, self._caller.user)
                 await self._rpc(command.id, request)
             case Command(send=SendRequest() as request):
+                await self._node.throttle.rpc(meters, self._caller.user)
                 await self._node.methods.receive(self._node.hooks, self._caller, bytes(request.data))
             case Command(history=HistoryRequest() as request):
                 await self._history(command.id, request)
@@ -190,8 +201,8 @@ class Session:
         if command_id == 0:
             raise Disconnect(CloseCode.BAD_REQUEST, "connect without an id")
         node = self._node
-        claims = await self._authenticate(request.token)
-        if self._phase is Phase.CLOSED:
+        claims = await self._authentication.authenticate(request.token)
+        if self._is_closed():
             return
         shown = claims.shown_info
         self._caller = Caller(
@@ -200,7 +211,8 @@ class Session:
         self._info = ClientInfo(user=claims.sub, client=self._caller.client, conn_info=shown)
         self._admission = self._make_admission()
         self._expires_at = claims.expires_at
-        node.sessions.claim(self, claims.sub)
+        self._claim()
+        await node.throttle.connect_as(claims.sub)
         results = await self._open_server_side(claims, request)
         if self._phase is Phase.CLOSED:
             return
@@ -239,25 +251,12 @@ class Session:
             raise
         return results
 
-    async def _authenticate(self, token: str) -> ConnectionClaims:
-        if not token:
-            if self._node.permissions.is_insecure or self._node.allows_anonymous:
-                return ConnectionClaims()
-            raise CommandError(ErrorCode.UNAUTHORIZED, "connect without a token")
-        try:
-            await self._node.tokens.fetch_key(token)
-            return self._node.tokens.verify_connection(token)
-        except TokenExpired as error:
-            raise CommandError(ErrorCode.TOKEN_EXPIRED, str(error)) from error
-        except TokenInvalid as error:
-            raise Disconnect(CloseCode.INVALID_TOKEN, str(error)) from error
-        except KeysUnavailable as error:
-            raise CommandError(ErrorCode.INTERNAL, str(error)) from error
-
     async def _refresh(self, command_id: int, request: RefreshRequest) -> None:
-        claims = await self._authenticate(request.token)
+        claims = await self._authentication.authenticate(request.token)
         if claims.sub != self._caller.user:
             raise Disconnect(CloseCode.INVALID_TOKEN, "a token of another user")
+        self._claim()
+        self._watch_login()
         self._expires_at = claims.expires_at
         self._set_expiry_timer()
         ttl = self._ttl_seconds()
@@ -265,6 +264,24 @@ class Session:
             client=self._caller.client, version=self._node.version, expires=ttl is not None, ttl=ttl or 0
         )
         self._connection.send(Reply(id=command_id, refresh=result))
+
+    def _is_closed(self) -> bool:
+        """Asked after an await: in between the phase may be another."""
+        return self._phase is Phase.CLOSED
+
+    def _claim(self) -> None:
+        # In the same step as the end of authenticate(): an order that ends the login finds it now.
+        login = self._authentication.login
+        self._node.sessions.claim(self, self._caller.user, login=login.id if login else "")
+
+    async def _check_login(self) -> None:
+        if self._phase is not Phase.CONNECTED:
+            return
+        try:
+            if not await self._authentication.check():
+                self.disconnect(CloseCode.INVALID_TOKEN)
+        finally:
+            self._watch_login()
 
     def _ttl_seconds(self) -> int | None:
         return None if self._expires_at is None else max(1, int(self._expires_at - self._node.clock()))
@@ -473,12 +490,16 @@ class Session:
         else:
             if is_due(self._deadlines.topics_expire_by, now):
                 self._end_expired_topics()
+            if is_due(self._deadlines.check_login_at, now):
+                self._deadlines.check_login_at = None
+                self._connection.submit(self._check_login)
             if is_due(self._deadlines.ping_at, now):
                 self._ping(now)
 
     def _start_timers(self) -> None:
         self._deadlines.connect_by = None
         self._set_expiry_timer()
+        self._watch_login()
         interval = self._node.limits.ping_interval_seconds
         if interval > 0:
             # Clients that came at once, after a deploy say, are not all pinged at once.
@@ -495,6 +516,16 @@ class Session:
 
     def _set_expiry_timer(self) -> None:
         self._deadlines.expire_by = self._deadline_for(self._expires_at)
+
+    def _watch_login(self) -> None:
+        login, interval = self._authentication.login, self._node.limits.login_check_seconds
+        waits = []
+        if login is not None and interval > 0:
+            # Spread, so that clients that came at once do not all ask the database at once.
+            waits.append(interval * (0.75 + 0.5 * self._node.rng.random()))
+        if login is not None and login.expires_at is not None:
+            waits.append(max(1, login.expires_at - self._node.clock()))
+        self._deadlines.check_login_at = self._node.monotonic() + min(waits) if waits else None
 
     def _watch_expiries(self) -> None:
         self._deadlines.topics_expire_by = earliest(

@@ -217,6 +217,7 @@ BOOLEAN = Kind("on/off", _parse_boolean, "on or off")
 WHOLE = Kind("number", int, "a whole number")
 SECONDS = Kind("seconds", _parse_number, "a number of seconds")
 PEM = Kind("PEM", _parse_pem, "a public key in PEM, its lines separated by \\n", is_secret=True)
+RATE = Kind("rate", str, "a rate such as 100/s or 30/m:50, or off")
 LIST = Kind("list", _parse_list, "a list separated by commas")
 REDIS_URLS = Kind(
     "URLs",
@@ -408,6 +409,29 @@ REALTIME: tuple[Variable[Any], ...] = (
         "Most connections of one user to one process; 0 for no limit.",
     ),
     Variable(
+        "REALTIME_RATE_CONNECT_PER_IP",
+        RATE,
+        "100/s:2000",
+        "Connections opened from one IP address (IPv6: one /64): how many per s, m, h or d, and how many "
+        "at once; `off` for no limit.",
+    ),
+    Variable("REALTIME_RATE_CONNECT_PER_USER", RATE, "10/s:300", "Connections opened by one user."),
+    Variable("REALTIME_RATE_PUBLISH_PER_CONNECTION", RATE, "100/s:1000", "Publications of one connection."),
+    Variable("REALTIME_RATE_PUBLISH_PER_USER", RATE, "200/s:2000", "Publications of one user."),
+    Variable("REALTIME_RATE_RPC_PER_CONNECTION", RATE, "50/s:500", "Calls of functions by one connection."),
+    Variable("REALTIME_RATE_RPC_PER_USER", RATE, "100/s:1000", "Calls of functions by one user."),
+    Variable(
+        "REALTIME_RATE_COMMANDS_PER_CONNECTION",
+        RATE,
+        "200/s:2000",
+        "Commands of one connection, of whatever kind.",
+    ),
+    Variable(
+        "REALTIME_RATE_HTTP_PER_IP", RATE, "100/s:2000", "API requests from one IP address, without API key."
+    ),
+    Variable("REALTIME_RATE_HTTP_PER_USER", RATE, "50/s:500", "API requests of one signed-in user."),
+    Variable("REALTIME_RATE_HTTP_PER_API_KEY", RATE, "2000/s:10000", "API requests with one API key."),
+    Variable(
         "REALTIME_SLOW_CLIENT_BYTES",
         WHOLE,
         1_048_576,
@@ -418,7 +442,7 @@ REALTIME: tuple[Variable[Any], ...] = (
         "REALTIME_OUTBOX_RELAY",
         BOOLEAN,
         default=True,
-        description="Publish from this process what transactions left; off where `manage.py relay` does that.",
+        description="Publish from this process what transactions left; off where `manage.py relay` does.",
     ),
     Variable(
         "REALTIME_PRESENCE_LEASE",
