@@ -103,3 +103,15 @@ def make_redis() -> Iterator[Callable[..., RedisServer]]:
     yield make
     for server in servers:
         server.remove()
+
+
+@pytest.fixture(autouse=True)
+def audited_soon(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """Audit entries that were left to the writer's thread: a test's own database is not for it."""
+    # Imported here: a model can be only once Django is set up.
+    from realtime.features.audit.log import writer  # noqa: PLC0415
+
+    entries: list[Any] = []
+    monkeypatch.setattr(writer, "store", entries.extend)
+    yield entries
+    writer.flush()

@@ -40,16 +40,20 @@ INSTALLED_APPS = [
     "allauth.usersessions",
     "allauth.headless",
     "realtime",
+    "realtime.features.audit",
     "realtime.features.chat",
+    "api",
     "project.accounts",
     "project",  # Brings the command that serves all of it.
 ]
 
 MIDDLEWARE = [
+    "api.server.middleware.ServerApiMiddleware",  # First: what follows is for browsers.
     "django.middleware.security.SecurityMiddleware",
     "project.security_headers.SecurityHeadersMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "project.static.StaticFilesMiddleware",
+    "realtime.features.audit.middleware.AuditMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
