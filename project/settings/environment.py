@@ -361,7 +361,18 @@ REALTIME: tuple[Variable[Any], ...] = (
         _NONE,
         "Origins of pages that may open WebSockets, besides the site's own; `*` for any.",
     ),
-    Variable("REALTIME_API_KEYS", LIST, _NONE, "Keys that servers may publish with."),
+    Variable(
+        "REALTIME_API_KEYS",
+        LIST,
+        _NONE,
+        "Keys with which servers may do everything; rather make keys with `manage.py apikey create`.",
+    ),
+    Variable(
+        "REALTIME_API_MAX_BODY_BYTES",
+        WHOLE,
+        1_048_576,
+        "Largest body of a request of the server API; at most `MAX_BODY_BYTES`.",
+    ),
     Variable(
         "REALTIME_SUBSCRIBE_TO_PERSONAL_TOPIC",
         BOOLEAN,

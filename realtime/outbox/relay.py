@@ -118,9 +118,12 @@ class Relay:
         )
 
     def start(self) -> None:
-        """On the running loop; once, until stop()."""
+        """On the running loop; once for each loop."""
         loop = asyncio.get_running_loop()
         self._rung, self._stopping = asyncio.Event(), asyncio.Event()
+        if self._thread is not None:
+            # Of a loop that has ended.
+            self._thread.shutdown(wait=False)
         # One: the store's connection belongs to its thread, and batches have an order.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="realtime-outbox")
         self._bell.hang(self._ring)
@@ -144,8 +147,8 @@ class Relay:
         await asyncio.wait([task], timeout=STOP_SECONDS)
         task.cancel()
         await asyncio.wait([task])
-        # After whatever the thread is at; not waited for, since a database may hang.
-        thread.submit(self._store.release)
+        # After whatever the thread is at, which may be a database that hangs.
+        await asyncio.wait([asyncio.wrap_future(thread.submit(self._store.release))], timeout=STOP_SECONDS)
         thread.shutdown(wait=False)
 
     # ── The loop ──────────────────────────────────────────────────────────────────────────────
