@@ -26,6 +26,14 @@ def check_settings(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> l
     ]
     if not site.is_production:
         messages += _check_secrets(settings)
+    if site.is_production and "*" in settings.allowed_origins:
+        messages.append(
+            checks.Warning(
+                "REALTIME['ALLOWED_ORIGINS'] has '*': any page may open a WebSocket, if only with a token.",
+                hint="Name the pages' origins, such as https://app.example.com.",
+                id="realtime.W004",
+            )
+        )
     messages += [
         checks.Warning(
             f"Namespace {namespace.name!r} allows deltas or tag filters, which are not offered yet.",

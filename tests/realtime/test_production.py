@@ -41,8 +41,7 @@ FAULTS: list[tuple[dict[str, Any], dict[str, Any], str, str]] = [
     ({"is_debug": True}, {}, "E014", "DEBUG"),
     ({}, {"insecure_client": True}, "E015", "INSECURE_CLIENT"),
     ({"allowed_hosts": ("chat.example", "*")}, {}, "E016", "ALLOWED_HOSTS"),
-    ({}, {"allowed_origins": ("*",)}, "E017", "ALLOWED_ORIGINS"),
-    ({"csrf_trusted_origins": ("https://*",)}, {}, "E018", "CSRF_TRUSTED_ORIGINS"),
+    ({"csrf_trusted_origins": ("https://*",)}, {}, "E017", "CSRF_TRUSTED_ORIGINS"),
 ]
 
 
