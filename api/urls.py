@@ -6,6 +6,7 @@ POST               /api/subscription-token              a token for one topic
 GET, POST          /api/chat/rooms                      rooms; create one
 GET, POST          /api/chat/rooms/{slug}/messages      a page of messages; send one
 GET                /api/docs, /api/openapi.json         this, for people and for programs
+POST               /api/<method>                        the server API, as Centrifugo's clients speak it
 GET                /health/live, /health/ready          for load balancers
 """
 
@@ -14,6 +15,7 @@ from ninja import NinjaAPI
 
 from api import chat, connection_token, errors, health, session, subscription_token
 from api.guard import JsonParser, JsonRenderer, guard
+from api.server.views import VIEWS
 
 api = NinjaAPI(
     title="Switchboard",
@@ -31,7 +33,9 @@ api.add_router("/chat", chat.router)
 
 _patterns, _app_name, _namespace = api.urls
 
-api_urls = ([guard(pattern) for pattern in _patterns], _app_name, _namespace)
+_server_patterns = [path(name, view, name=f"server-{name}") for name, view in VIEWS.items()]
+
+api_urls = ([*_server_patterns, *(guard(pattern) for pattern in _patterns)], _app_name, _namespace)
 
 health_urls = [
     path("live", health.live, name="health-live"),

@@ -43,6 +43,7 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     rates: Rates = field(default_factory=Rates)
     max_publication_bytes: int = 65_536
+    api_max_body_bytes: int = 1_048_576
     hook_threads: int = 4
     outbox_relay: bool = True
     presence_lease_seconds: float = 15
@@ -276,6 +277,7 @@ _KEYS: dict[str, tuple[str, Reader]] = {
     "EXPIRY_GRACE": ("expiry_grace_seconds", _seconds()),
     "LOGIN_CHECK_INTERVAL": ("login_check_seconds", _seconds()),
     "MAX_MESSAGE_BYTES": ("max_message_bytes", _count("bytes", at_least=1024)),
+    "API_MAX_BODY_BYTES": ("api_max_body_bytes", _count("bytes", at_least=1024)),
     "MAX_PUBLICATION_BYTES": ("max_publication_bytes", _count("bytes", at_least=1)),
     "MAX_TOPICS_PER_CONNECTION": ("max_topics_per_connection", _count("topics", at_least=1)),
     "MAX_CONNECTIONS": ("max_connections", _count("connections")),
