@@ -2,4 +2,6 @@
 
 import pytest
 
-pytest.register_assert_rewrite("realtime.testing.layers", "realtime.testing.presence")
+pytest.register_assert_rewrite(
+    "realtime.testing.layers", "realtime.testing.presence", "realtime.testing.rate_limits"
+)
