@@ -138,16 +138,36 @@ def database(url: str) -> dict[str, Any]:
                 "timeout": 10,
                 # NORMAL syncs at checkpoints only; with WAL that may lose the last transactions
                 # in a power cut, never the database.
-                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
+                # The log of a busy hour need not stay on the disk for good.
+                "init_command": (
+                    "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON; "
+                    "PRAGMA journal_size_limit=67108864;"
+                ),
             }
         case "django.db.backends.postgresql":
             pool_size = environment.DATABASE_POOL_SIZE.read()
             # The pool checks what it hands out; psycopg_pool's own default of 30 s would keep a
             # browser waiting for longer than a person does.
             options["pool"] = {"min_size": 1, "max_size": max(1, pool_size), "timeout": 10}
+            # What the URL says of these goes first.
+            options.setdefault("connect_timeout", 10)
+            # A database that vanished without a word is noticed, and not waited for a quarter of an hour.
+            options.setdefault("tcp_user_timeout", 30_000)
+            options.setdefault("options", " ".join(f"-c {each}" for each in _postgresql_limits()))
         case _:
             pass
     return config
+
+
+def _postgresql_limits() -> list[str]:
+    """So that no statement, lock or forgotten transaction holds up everybody else for long."""
+    seconds = environment.DATABASE_STATEMENT_TIMEOUT.read()
+    return [
+        f"statement_timeout={round(seconds * 1000)}",
+        # Less than a statement may take: then the error says that it was the lock.
+        f"lock_timeout={round(min(seconds or 10, 10) * 1000)}",
+        "idle_in_transaction_session_timeout=60000",
+    ]
 
 
 DATABASES = {"default": database(environment.DATABASE_URL.read())}

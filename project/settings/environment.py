@@ -276,6 +276,12 @@ DATABASE_URL = Variable(
 DATABASE_POOL_SIZE = Variable(
     "DATABASE_POOL_SIZE", WHOLE, 10, "Most PostgreSQL connections that one process holds."
 )
+DATABASE_STATEMENT_TIMEOUT = Variable(
+    "DATABASE_STATEMENT_TIMEOUT",
+    SECONDS,
+    30,
+    "How long PostgreSQL may take for a statement; 0 for no limit, as a long migration may need it.",
+)
 REDIS_URL = Variable(
     "REDIS_URL",
     REDIS_URLS,
@@ -497,6 +503,7 @@ VARIABLES: tuple[Variable[Any], ...] = (
     CSRF_TRUSTED_ORIGINS,
     DATABASE_URL,
     DATABASE_POOL_SIZE,
+    DATABASE_STATEMENT_TIMEOUT,
     REDIS_URL,
     REDIS_PREFIX,
     EMAIL_URL,
