@@ -19,13 +19,16 @@ from realtime.orders import (
     DisconnectSessions,
     EndLogins,
     Order,
+    RecheckSessions,
     RefreshSessions,
+    RuleChange,
     SubscribeSessions,
     UnsubscribeSessions,
     decode_order,
     encode_order,
 )
 from realtime.publishing import Prepared
+from realtime.rechecks import Scope
 from realtime.sessions import OpenSession, Sessions
 from realtime.tokens import Override, SubscriptionOptions
 from realtime.topics.name import TopicName
@@ -158,6 +161,16 @@ class Control:
             RefreshSessions(user=user, client=client, expires_at=expires_at, is_expired=is_expired)
         )
 
+    async def recheck(
+        self, user: str | None = None, *, namespace: str | None = None, topic: str | None = None
+    ) -> None:
+        """What rules read has changed: subscriptions end that they no longer allow. None: any.
+
+        Those that the client opened by itself and without a token. From code that cannot await, and
+        as part of a transaction: realtime.revocation.recheck().
+        """
+        await self.send(RecheckSessions(changes=(RuleChange(user=user, namespace=namespace, topic=topic),)))
+
     async def send(self, order: Order) -> None:
         """Returns when the order is in the log."""
         prepared = self.prepare(order)
@@ -195,7 +208,7 @@ class Control:
                     namespace.with_overrides(order.override)
                 except ConfigurationError as error:
                     raise CommandError(ErrorCode.BAD_REQUEST, str(error)) from error
-            case RefreshSessions():
+            case RefreshSessions() | RecheckSessions():
                 pass
 
     # ── Listener ──────────────────────────────────────────────────────────────────────────────
@@ -209,6 +222,9 @@ class Control:
             return
         if not _has_addressee(order):
             logger.error("order for nobody skipped", extra={"offset": publication.offset})
+            return
+        if isinstance(order, RecheckSessions):
+            self._recheck(order)
             return
         for session in self._find(order):
             try:
@@ -224,8 +240,17 @@ class Control:
             return self._sessions.find_by_login(user=order.user, logins=order.logins)
         return self._sessions.find(user=order.user, client=order.client)
 
+    def _recheck(self, order: RecheckSessions) -> None:
+        # One pass over the sessions, however many changes came in the order.
+        for user in {change.user for change in order.changes}:
+            scope = Scope.of([change for change in order.changes if change.user == user])
+            for session in self._sessions if user is None else self._sessions.of_user(user):
+                session.recheck(scope)
+
     def lost(self) -> None:
         logger.error("orders were missed: sessions may live on that were to end")
+        # This much can be made up for.
+        self._recheck(RecheckSessions(changes=(RuleChange(),)))
         self._on_lost()
 
     async def _check_what_was_missed(self) -> None:
@@ -235,6 +260,8 @@ class Control:
 
 
 def _has_addressee(order: Order) -> bool:
+    if isinstance(order, RecheckSessions):
+        return bool(order.changes)
     return bool(order.user or order.client or (isinstance(order, EndLogins) and order.logins))
 
 

@@ -13,6 +13,7 @@ from realtime.permissions import Permissions
 from realtime.presence.base import Presence
 from realtime.publishing import Publisher
 from realtime.rate_limits.throttle import Throttle
+from realtime.rechecks import Rechecks
 from realtime.rpc import MethodRegistry
 from realtime.sessions import Sessions
 from realtime.tokens import TokenVerifier
@@ -36,6 +37,7 @@ class Node:
     methods: MethodRegistry
     hooks: Hooks
     permissions: Permissions
+    rechecks: Rechecks
     sessions: Sessions
     throttle: Throttle
     clock: Callable[[], float]

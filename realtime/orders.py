@@ -66,7 +66,31 @@ class EndLogins(_Order, frozen=True, tag="end_logins"):
     reason: str = ""
 
 
-Order: TypeAlias = DisconnectSessions | UnsubscribeSessions | SubscribeSessions | RefreshSessions | EndLogins
+class RuleChange(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What rules may answer otherwise now. None: whatever the namespace, the user or the topic."""
+
+    namespace: str | None = None
+    user: str | None = None
+    topic: str | None = None
+
+
+class RecheckSessions(_Order, frozen=True, tag="recheck"):
+    """Has sessions forget what rules have answered, and end subscriptions that rules no longer allow.
+
+    Whose, says each of `changes`; `user` and `client` are not used.
+    """
+
+    changes: tuple[RuleChange, ...] = ()
+
+
+Order: TypeAlias = (
+    DisconnectSessions
+    | UnsubscribeSessions
+    | SubscribeSessions
+    | RefreshSessions
+    | EndLogins
+    | RecheckSessions
+)
 
 _decoder: msgspec.msgpack.Decoder[Order] = msgspec.msgpack.Decoder(Order)
 

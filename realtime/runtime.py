@@ -46,6 +46,7 @@ from realtime.rate_limits.base import RateLimiter
 from realtime.rate_limits.memory import MemoryRateLimiter
 from realtime.rate_limits.redis import RedisRateLimiter
 from realtime.rate_limits.throttle import Throttle
+from realtime.rechecks import Rechecks
 from realtime.rpc import methods
 from realtime.sessions import Sessions
 from realtime.surveys import Surveys
@@ -107,6 +108,7 @@ class Runtime:
             issuer=settings.token_issuer,
         )
         self.throttle = Throttle(settings.rates, limiter=_make_rate_limiter(layer), clock=time.monotonic)
+        permissions = Permissions(hooks=hooks, is_insecure=settings.insecure_client)
         self.node = Node(
             version=f"Switchboard {_own_version()}",
             limits=settings.limits,
@@ -130,7 +132,14 @@ class Runtime:
             ),
             methods=methods,
             hooks=hooks,
-            permissions=Permissions(hooks=hooks, is_insecure=settings.insecure_client),
+            permissions=permissions,
+            rechecks=Rechecks(
+                permissions=permissions,
+                spawn=self._spawn,
+                sleep=asyncio.sleep,
+                # Half of the threads stay for what clients are waiting for.
+                most_at_once=max(1, settings.hook_threads // 2),
+            ),
             sessions=self.sessions,
             throttle=self.throttle,
             clock=time.time,

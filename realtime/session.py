@@ -16,6 +16,7 @@ from enum import Enum, auto
 from msgspec import Raw
 
 from realtime.admission import Admission
+from realtime.answers import Answers
 from realtime.authentication import Authentication
 from realtime.caller import Caller
 from realtime.connection import Connection
@@ -64,7 +65,8 @@ from realtime.messages import (
 from realtime.node import Node
 from realtime.publishing import history_policy
 from realtime.rate_limits.throttle import ConnectionMeters
-from realtime.subscription import Subscription
+from realtime.rechecks import Scope
+from realtime.subscription import State, Subscription
 from realtime.subscriptions import Subscriptions
 from realtime.tokens import ConnectionClaims, SubscriptionOptions
 from realtime.topics.name import TopicName
@@ -87,6 +89,7 @@ class Session:
         self._node = node
         self._connection = connection
         self._subscriptions = Subscriptions(node)
+        self._answers = Answers(node.monotonic)
         self._phase = Phase.NEW
         self._caller = Caller(user="", client=node.new_id())
         self._info = ClientInfo(client=self._caller.client)
@@ -102,6 +105,7 @@ class Session:
         return Admission(
             node=self._node,
             caller=self._caller,
+            answers=self._answers,
             info=self._info,
             connection=self._connection,
             codec=self._connection.codec,
@@ -292,10 +296,14 @@ class Session:
         topic = TopicName.parse(request.channel)
         namespace = self._node.namespaces.get_for(topic)
         self._subscriptions.check_room_for(topic.text)
+        generation = self._answers.generation
         subscription = await self._admission.admit(topic, namespace, request)
         result = await self._subscriptions.open(subscription, request)
         self._connection.send(Reply(id=command_id, subscribe=result))
         self._subscriptions.go_live(subscription)
+        if subscription.is_by_rule and generation != self._answers.generation:
+            # What the rule has read changed before recheck() could find the subscription.
+            self._recheck(subscription)
         self._watch_expiries()
         await self._subscriptions.announce(subscription, self._caller)
 
@@ -325,7 +333,10 @@ class Session:
         topic = TopicName.parse(request.channel)
         namespace = node.namespaces.get_for(topic)
         is_subscriber = self._subscriptions.is_live(topic.text)
-        if not await node.permissions.may_publish(caller, topic, namespace, is_subscriber=is_subscriber):
+        may_publish = node.permissions.may_publish
+        if not await may_publish(
+            caller, topic, namespace, is_subscriber=is_subscriber, answers=self._answers
+        ):
             raise CommandError(ErrorCode.PERMISSION_DENIED, f"publish in {topic}")
         data = bytes(request.data)
         if not data:
@@ -344,7 +355,9 @@ class Session:
         if policy is None:
             raise CommandError(ErrorCode.NOT_AVAILABLE, f"{topic} keeps no history")
         may_read = self._node.permissions.may_read_history
-        if not may_read(self._caller, topic, namespace, is_subscriber=is_subscriber):
+        if not await may_read(
+            self._caller, topic, namespace, is_subscriber=is_subscriber, answers=self._answers
+        ):
             raise CommandError(ErrorCode.PERMISSION_DENIED, f"history of {topic}")
         history = await self._node.layer.history(
             topic.text,
@@ -361,24 +374,26 @@ class Session:
         self._connection.send(Reply(id=command_id, history=result))
 
     async def _presence(self, command_id: int, request: PresenceRequest) -> None:
-        topic = self._topic_with_presence(request.channel)
+        topic = await self._topic_with_presence(request.channel)
         members = await self._node.presence.members(topic.text)
         self._connection.send(Reply(id=command_id, presence=PresenceResult(presence=members)))
 
     async def _presence_stats(self, command_id: int, request: PresenceStatsRequest) -> None:
-        topic = self._topic_with_presence(request.channel)
+        topic = await self._topic_with_presence(request.channel)
         stats = await self._node.presence.stats(topic.text)
         result = PresenceStatsResult(num_clients=stats.clients, num_users=stats.users)
         self._connection.send(Reply(id=command_id, presence_stats=result))
 
-    def _topic_with_presence(self, text: str) -> TopicName:
+    async def _topic_with_presence(self, text: str) -> TopicName:
         topic = TopicName.parse(text)
         namespace = self._node.namespaces.get_for(topic)
         if not namespace.presence:
             raise CommandError(ErrorCode.NOT_AVAILABLE, f"{topic} keeps no presence")
         is_subscriber = self._subscriptions.is_live(topic.text)
         may_see = self._node.permissions.may_see_presence
-        if not may_see(self._caller, topic, namespace, is_subscriber=is_subscriber):
+        if not await may_see(
+            self._caller, topic, namespace, is_subscriber=is_subscriber, answers=self._answers
+        ):
             raise CommandError(ErrorCode.PERMISSION_DENIED, f"presence of {topic}")
         return topic
 
@@ -431,10 +446,32 @@ class Session:
 
     async def _unsubscribe_by_server(self, topic: str, code: UnsubscribeCode) -> None:
         subscription = self._subscriptions.get(topic)
-        if subscription is None:
+        if subscription is not None:
+            await self._end(subscription, code)
+
+    async def _end(self, subscription: Subscription, code: UnsubscribeCode) -> None:
+        if subscription.state is State.ENDED:
             return
         await self._subscriptions.end(subscription, self._caller)
-        self._push(Push(channel=topic, unsubscribe=Unsubscribed(code=code, reason=code.text)))
+        told = Unsubscribed(code=code, reason=code.text)
+        self._push(Push(channel=subscription.topic.text, unsubscribe=told))
+
+    def recheck(self, scope: Scope) -> None:
+        """What rules read has changed: forgets their answers, and asks whether the client may stay.
+
+        Topics that it may not stay in end soon after (realtime/rechecks.py).
+        """
+        self._answers.forget()
+        for subscription in self._subscriptions:
+            if subscription.is_by_rule and scope.covers(subscription.topic):
+                self._recheck(subscription)
+
+    def _recheck(self, subscription: Subscription) -> None:
+        def end(code: UnsubscribeCode) -> None:
+            # Another subscription of the same topic may stand by then: that one was asked for itself.
+            self._connection.submit(lambda: self._end(subscription, code))
+
+        self._node.rechecks.add(subscription, caller=self._caller, end=end)
 
     def refresh(self, expires_at: float | None) -> None:
         """Sets when the connection ends (Unix seconds; None: never) and tells the client."""

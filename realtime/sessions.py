@@ -7,6 +7,7 @@ from realtime.caller import Caller
 from realtime.errors import CloseCode, Disconnect, UnsubscribeCode
 from realtime.limits import Limits
 from realtime.messages import Position
+from realtime.rechecks import Scope
 from realtime.tokens import SubscriptionOptions
 
 
@@ -22,6 +23,9 @@ class OpenSession(Protocol):
         """Raises CommandError for a bad or unknown topic."""
 
     def unsubscribe(self, topic: str, code: UnsubscribeCode) -> None: ...
+
+    def recheck(self, scope: Scope) -> None:
+        """The rules of these topics may answer otherwise now."""
 
     def refresh(self, expires_at: float | None) -> None:
         """`expires_at`: Unix seconds; None: never."""

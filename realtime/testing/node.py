@@ -20,6 +20,7 @@ from realtime.publishing import Publisher
 from realtime.rate_limits.memory import MemoryRateLimiter
 from realtime.rate_limits.rates import NO_RATES, Rates
 from realtime.rate_limits.throttle import Throttle
+from realtime.rechecks import Rechecks
 from realtime.rpc import MethodRegistry
 from realtime.sessions import Sessions
 from realtime.testing.client import FakeClient
@@ -95,6 +96,7 @@ class ManualNode:
         self.tokens = TokenSigner(secret=SECRET, clock=self.unix_now)
         hooks = Hooks(run_blocking=run_at_once)
         ids = itertools.count(1)
+        permissions = Permissions(hooks=hooks, is_insecure=is_insecure)
         self.node = Node(
             version="test",
             limits=self.limits,
@@ -106,7 +108,8 @@ class ManualNode:
             tokens=TokenVerifier(secret=SECRET, clock=self.unix_now),
             methods=self.methods,
             hooks=hooks,
-            permissions=Permissions(hooks=hooks, is_insecure=is_insecure),
+            permissions=permissions,
+            rechecks=Rechecks(permissions=permissions, spawn=self._spawn, sleep=self.sleep),
             sessions=self.sessions,
             throttle=Throttle(
                 # A test's clock stands still, and with it what a client earns.
