@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from api.keys import Key, Scope
+from api.server import audit
 from api.server.requests import (
     BatchRequest,
     BroadcastRequest,
@@ -85,8 +86,15 @@ async def perform(sender: Sender, method: Method, request: Request) -> Result:
     Every authorised call passes through here, and only here: those of /api/<method>, each command of
     a batch, and those of /api/v1. What counts, limits or records calls belongs here.
     """
-    _check(sender.key, method, request)
-    return await method.run(sender.key, request)
+    key, ip, name, scope = sender.key, sender.ip, method.name, method.scope
+    try:
+        _check(key, method, request)
+        result = await method.run(key, request)
+    except CommandError as error:
+        audit.note_failed(key, ip, name, scope, request, error=error)
+        raise
+    audit.note_done(key, ip, name, scope, request)
+    return result
 
 
 async def attempt(sender: Sender, method: Method, request: Request) -> Response:
