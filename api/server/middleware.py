@@ -32,4 +32,6 @@ class ServerApiMiddleware:
         response = await view(request)
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Cache-Control"] = "no-store"
+        # Without it the server sends chunks, each with a write of its own.
+        response.headers["Content-Length"] = f"{len(response.content)}"
         return response
