@@ -8,7 +8,9 @@ class ApiConfig(AppConfig):
     verbose_name = "Server API"
 
     def ready(self) -> None:
-        # It imports the models, which exist only now.
+        # These import the models, which exist only now.
+        from api.key_audit import audit_rows  # noqa: PLC0415
         from api.key_rows import watch_rows  # noqa: PLC0415
 
+        audit_rows()
         watch_rows()

@@ -1,5 +1,6 @@
 """How the audit log is written: in the transaction of what was done, or soon, by a thread of its own."""
 
+import sys
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.http import HttpRequest
 
 from realtime.features.audit.models import (
     ACTION_LENGTH,
@@ -20,8 +22,8 @@ from realtime.features.audit.models import (
 )
 from realtime.features.audit.writer import Writer
 
-# The address that the current request came from; set by middleware.py.
-current_ip: ContextVar[str | None] = ContextVar("current_ip", default=None)
+# What is being answered, where something is; set by middleware.py.
+current_request: ContextVar[HttpRequest | None] = ContextVar("current_request", default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,15 @@ class Actor:
     def command(cls, name: str) -> "Actor":
         """A management command, by its name."""
         return cls(kind=ActorKind.COMMAND, name=name)
+
+
+def current_actor() -> Actor:
+    """Whose request is being answered; the command line's where there is none. It may ask the database."""
+    request = current_request.get()
+    if request is None:
+        return Actor.command(sys.argv[1] if len(sys.argv) > 1 else "")
+    user = getattr(request, "user", None)
+    return Actor.user(user) if isinstance(user, AbstractBaseUser) else STRANGER
 
 
 STRANGER = Actor(kind=ActorKind.STRANGER)
@@ -89,10 +100,16 @@ def _entry(deed: Deed) -> Entry:
         action=_fit(deed.action, ACTION_LENGTH),
         target=_fit(deed.target, TARGET_LENGTH),
         actor_kind=actor.kind,
-        ip=_parse_ip(deed.ip or current_ip.get()),
+        ip=_parse_ip(deed.ip or _current_ip()),
         outcome=deed.outcome,
         details=dict(deed.details),
     )
+
+
+def _current_ip() -> str | None:
+    # By now the address is that of the client, not of a proxy (project/trusted_proxies.py).
+    request = current_request.get()
+    return None if request is None else request.META.get("REMOTE_ADDR")
 
 
 def _parse_ip(text: str | None) -> str | None:

@@ -1,11 +1,11 @@
-"""Tells the audit log from where the current request comes: signals do not carry it."""
+"""Tells the audit log which request is being answered: most signals do not carry it."""
 
 from collections.abc import Awaitable, Callable
 
 from asgiref.sync import markcoroutinefunction
 from django.http import HttpRequest, HttpResponseBase
 
-from realtime.features.audit.log import current_ip
+from realtime.features.audit.log import current_request
 
 
 class AuditMiddleware:
@@ -19,9 +19,8 @@ class AuditMiddleware:
         markcoroutinefunction(self)
 
     async def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        # By then the address is that of the client, not of a proxy (project/trusted_proxies.py).
-        token = current_ip.set(request.META.get("REMOTE_ADDR") or None)
+        token = current_request.set(request)
         try:
             return await self._get_response(request)
         finally:
-            current_ip.reset(token)
+            current_request.reset(token)

@@ -6,10 +6,11 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, connections, transaction
+from django.test import RequestFactory
 from django.urls import reverse
 from django.utils import timezone
 
-from realtime.features.audit.log import STRANGER, Actor, Deed, arecord, current_ip, record
+from realtime.features.audit.log import STRANGER, Actor, Deed, arecord, current_request, record
 from realtime.features.audit.models import AppendOnly, Entry, Outcome
 from tests.accounts import browser_of, make_user
 
@@ -23,14 +24,14 @@ def make_entry(action: str = "test.done", *, days_ago: int = 0) -> Entry:
 
 def test_an_entry_says_who_did_what_to_what_from_where() -> None:
     alice = make_user("alice")
-    token = current_ip.set("2001:db8::1")
+    token = current_request.set(RequestFactory().get("/", REMOTE_ADDR="2001:db8::1"))
 
     record(
         Deed(action="room.close", actor=Actor.user(alice), target="room:5", outcome=Outcome.DENIED,
              details={"reason": "none"})
     )  # fmt: skip
 
-    current_ip.reset(token)
+    current_request.reset(token)
     entry = Entry.objects.get()
     assert (entry.actor_kind, entry.actor_id, entry.actor_name) == ("user", f"{alice.pk}", "alice")
     assert (entry.action, entry.target, entry.outcome) == ("room.close", "room:5", "denied")
