@@ -33,6 +33,7 @@ export function App({ http, session, connectionUrl }: AppProps) {
         <SignInPage
           notice={state.notice}
           signIn={(username, password) => session.signIn(username, password)}
+          leaveFor={(location) => window.location.assign(location)}
         />
       );
     case "signed-in":
@@ -71,8 +72,10 @@ function SignedIn({ user, http, session, connectionUrl }: AppProps & { user: Use
     connection.connect();
     setRunning({ chat, reconnect: () => connection.reconnect(), signOut: () => session.signOut() });
     return () => {
-      chat.close();
+      // First: after signing out the server ends the socket too, and what the chat takes leave with
+      // would be sent into a closing one.
       connection.disconnect();
+      chat.close();
     };
   }, [user, http, session, connectionUrl]);
 

@@ -15,6 +15,12 @@ LOGIN_REDIRECT_URL = "page"
 LOGOUT_REDIRECT_URL = "page"
 
 ACCOUNT_ADAPTER = "project.accounts.adapter.AccountAdapter"
+ACCOUNT_FORMS = {
+    "login": "project.accounts.forms.LoginForm",
+    "signup": "project.accounts.forms.SignupForm",
+    "change_password": "project.accounts.forms.ChangePasswordForm",
+    "reset_password_from_key": "project.accounts.forms.ResetPasswordKeyForm",
+}
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 # One password field: browsers and password managers fill it in, and it can be reset.
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*"]

@@ -5,6 +5,7 @@ from typing import Any
 
 from allauth.socialaccount.adapter import get_adapter
 from django import template
+from django.conf import settings  # noqa: TID251 -- asks for Django's own EMAIL_BACKEND.
 from django.forms import BoundField
 from django.http import HttpRequest
 from django.urls import reverse
@@ -57,6 +58,12 @@ def _item(request: HttpRequest, url: str, text: str) -> NavigationItem:
 @register.simple_tag
 def is_sign_up_open() -> bool:
     return environment.SIGN_UP.read()
+
+
+@register.simple_tag
+def sends_email() -> bool:
+    """Where it does not, nobody is sent to wait for a message."""
+    return not settings.EMAIL_BACKEND.endswith(".dummy.EmailBackend")
 
 
 @register.filter

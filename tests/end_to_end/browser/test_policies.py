@@ -25,9 +25,9 @@ async def test_the_admins_pages_break_no_policy(site: Site, open_window: OpenWin
     page = window.page
     await page.add_init_script(WATCH)
     await page.goto(f"{site.server.http}/admin/")
-    await page.get_by_label("Username:").fill("admin")
-    await page.get_by_label("Password:").fill("admin-demo")
-    await page.get_by_role("button", name="Log in").click()
+    await page.get_by_label("User name").fill("admin")
+    await page.get_by_label("Password").fill("admin-demo")
+    await page.get_by_role("button", name="Sign in", exact=True).click()
     await expect(page.locator("#site-name")).to_be_visible()
     links = await page.locator("#content-main table th[scope=row] a").evaluate_all(
         "links => links.map((link) => link.href)"
