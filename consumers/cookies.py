@@ -17,7 +17,7 @@ LOGIN_KEY = "login_key"
 
 
 class CookieLogins:
-    """ASGI middleware: puts the login's key into the scope; "" where there is none to trust.
+    """ASGI middleware: puts the login's key into the scope, where there is one to trust.
 
     `allowed_origins` as for OriginGuard, but that `*` lets no page use another site's logins.
     `needs_https`: cookies that are for https alone serve no page that came over plain http.
@@ -33,7 +33,8 @@ class CookieLogins:
 
     def __call__(self, scope: Any, receive: Any, send: Any) -> Any:
         # Not async: a frame that only waits for the next one would live as long as the connection.
-        return self._application({**scope, LOGIN_KEY: self._read(scope)}, receive, send)
+        key = self._read(scope)
+        return self._application({**scope, LOGIN_KEY: key} if key else scope, receive, send)
 
     def _read(self, scope: dict[str, Any]) -> str:
         if not self._guard.knows_page(scope, needs_https=self._needs_https):

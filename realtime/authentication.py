@@ -12,6 +12,8 @@ from realtime.tokens import ConnectionClaims, TokenExpired, TokenInvalid
 class Authentication:
     """Of one connection. `login_key` is what came with its handshake; "": nothing to trust."""
 
+    __slots__ = ("_cookie_key", "_key", "_node", "login")
+
     def __init__(self, *, node: Node, login_key: str = "") -> None:
         self._node = node
         self._cookie_key = login_key
@@ -26,7 +28,10 @@ class Authentication:
         should get another) and Disconnect 3500.
         """
         if token:
-            return await self._by_token(token)
+            claims = await self._by_token(token)
+            # Browsers send it along with every handshake; it is of no use to who came with a token.
+            self._cookie_key = ""
+            return claims
         if self._cookie_key:
             login = await self._fetch(self._cookie_key)
             if login is not None:

@@ -34,6 +34,15 @@ def check_settings(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> l
                 id="realtime.W004",
             )
         )
+    if settings.token_jwks_url and not settings.token_audience:
+        messages.append(
+            checks.Warning(
+                "REALTIME['TOKEN_JWKS_URL'] is set and TOKEN_AUDIENCE is not: tokens that the provider makes "
+                "for other applications open connections here, too.",
+                hint="Set TOKEN_AUDIENCE to what the provider writes into 'aud' for this site.",
+                id="realtime.W005",
+            )
+        )
     messages += [
         checks.Warning(
             f"Namespace {namespace.name!r} allows deltas or tag filters, which are not offered yet.",

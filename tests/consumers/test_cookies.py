@@ -19,7 +19,7 @@ def read(
 ) -> str:
     seen: list[str] = []
     application: Any = CookieLogins(
-        lambda scope, receive, send: seen.append(scope[LOGIN_KEY]),
+        lambda scope, receive, send: seen.append(scope.get(LOGIN_KEY, "")),
         cookie_name="sessionid",
         allowed_origins=allowed,
         needs_https=needs_https,

@@ -61,6 +61,13 @@ def test_production_is_held_to_more() -> None:
     assert ids(messages_for(ALLOWED_ORIGINS=["*"])) == ["realtime.W004"]
 
 
+def test_a_provider_s_keys_without_an_audience_are_warned_about() -> None:
+    url = "https://id.example.com/keys"
+
+    assert ids(messages_for(TOKEN_JWKS_URL=url)) == ["realtime.W005"]
+    assert messages_for(TOKEN_JWKS_URL=url, TOKEN_AUDIENCE="chat") == []
+
+
 @pytest.mark.parametrize(
     "options", [{"allowed_delta_types": ["fossil"]}, {"delta_publish": True}, {"allow_tags_filter": True}]
 )
