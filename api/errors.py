@@ -60,6 +60,13 @@ def error_response(status: HTTPStatus, code: str, message: str) -> HttpResponse:
     return HttpResponse(body, status=status, content_type="application/json")
 
 
+def response_to(error: ApiError) -> HttpResponse:
+    response = error_response(error.status, error.code, error.message)
+    if error.retry_after_seconds is not None:
+        response.headers["Retry-After"] = f"{error.retry_after_seconds}"
+    return response
+
+
 NOT_SIGNED_IN = (
     HTTPStatus.UNAUTHORIZED,
     "not_signed_in",
@@ -105,10 +112,7 @@ def install(api: NinjaAPI) -> None:
 def _answer(request: HttpRequest, error: Exception | type[Exception]) -> HttpResponse:
     match error:
         case ApiError():
-            response = error_response(error.status, error.code, error.message)
-            if error.retry_after_seconds is not None:
-                response.headers["Retry-After"] = f"{error.retry_after_seconds}"
-            return response
+            return response_to(error)
         case ChatError():
             return error_response(_CHAT_STATUS[type(error)], error.code, str(error))
         case LayerUnavailable():

@@ -5,8 +5,9 @@ from http import HTTPStatus
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse
 
-from api.errors import RETRY_AFTER_SECONDS, ApiError, error_response
+from api.errors import RETRY_AFTER_SECONDS, ApiError, response_to
 from api.key_rows import key_table
+from api.rate import check_rate
 from api.server.calls import Sender
 from realtime.runtime import get_runtime
 
@@ -14,8 +15,8 @@ _SCHEME = "apikey "
 
 
 async def admit(request: HttpRequest) -> Sender:
-    """Who sends the request. Raises ApiError 401 for a key that is missing or opens nothing, and 503
-    where keys cannot be looked up.
+    """Who sends the request. Raises ApiError 401 for a key that is missing or opens nothing, 429 for too
+    many requests, and 503 where keys cannot be looked up.
     """
     secret = _secret(request)
     try:
@@ -26,14 +27,18 @@ async def admit(request: HttpRequest) -> Sender:
             "keys_away",
             "The API keys cannot be read now. Repeat the request after the seconds in Retry-After.",
         ) from None
+    address = request.META.get("REMOTE_ADDR", "")
     if key is None:
+        # Servers with a key may share an address; who tries keys out has the address alone.
+        await check_rate(host=address)
         got = "an API key that opens nothing: it is wrong, expired or revoked" if secret else "no API key"
         raise ApiError(
             HTTPStatus.UNAUTHORIZED,
             "invalid_api_key",
             f"The request has {got}. Send a valid one as X-API-Key.",
         )
-    return Sender(key, request.META.get("REMOTE_ADDR", ""))
+    await check_rate(api_key=key.id)
+    return Sender(key, address)
 
 
 def read_body(request: HttpRequest) -> bytes:
@@ -52,7 +57,7 @@ def read_body(request: HttpRequest) -> bytes:
 
 
 def answer_to(error: ApiError) -> HttpResponse:
-    response = error_response(error.status, error.code, error.message)
+    response = response_to(error)
     match error.status:
         case HTTPStatus.UNAUTHORIZED:
             # RFC 9110, section 11.6.1: an answer of this status names what it wants.

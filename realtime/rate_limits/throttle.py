@@ -47,8 +47,11 @@ class Throttle:
     # ── Connections ───────────────────────────────────────────────────────────────────────────
 
     async def connect_from(self, host: str) -> float:
-        """Asked before the handshake is answered: 0, or the seconds after which it may be tried again."""
-        if self._connect_per_ip is None:
+        """Asked before the handshake is answered: 0, or the seconds after which it may be tried again.
+
+        "" is for who has no address, on a socket of this machine: they are its own.
+        """
+        if not host or self._connect_per_ip is None:
             return 0
         return await self._limiter.take(self._connect_per_ip, network_of(host))
 
