@@ -106,6 +106,10 @@ class Relay:
         self._count_at = 0.0
 
     @property
+    def is_running(self) -> bool:
+        return self._task is not None
+
+    @property
     def stats(self) -> OutboxStats:
         return OutboxStats(
             waiting=self._waiting,
