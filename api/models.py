@@ -2,6 +2,7 @@
 
 from django.contrib.auth.models import User
 from django.db import models
+from django.utils import timezone
 
 
 class ApiKey(models.Model):
@@ -41,3 +42,12 @@ class ApiKey(models.Model):
     @property
     def is_revoked(self) -> bool:
         return self.revoked_at is not None
+
+    @property
+    def state(self) -> str:
+        """In a word or two, for people."""
+        if self.revoked_at is not None:
+            return "revoked"
+        if self.expires_at is None:
+            return "valid"
+        return "expired" if self.expires_at <= timezone.now() else f"valid until {self.expires_at:%Y-%m-%d}"

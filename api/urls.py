@@ -7,6 +7,7 @@ GET, POST          /api/chat/rooms                      rooms; create one
 GET, POST          /api/chat/rooms/{slug}/messages      a page of messages; send one
 GET                /api/docs, /api/openapi.json         this, for people and for programs
 POST               /api/<method>                        the server API, as Centrifugo's clients speak it
+                   /api/v1/…                            the server API as resources: see /api/v1/docs
 GET                /health/live, /health/ready          for load balancers
 """
 
@@ -15,6 +16,7 @@ from ninja import NinjaAPI
 
 from api import chat, connection_token, errors, health, session, subscription_token
 from api.guard import JsonParser, JsonRenderer, guard
+from api.server.rest import rest_urls
 from api.server.views import VIEWS
 
 api = NinjaAPI(
@@ -33,7 +35,10 @@ api.add_router("/chat", chat.router)
 
 _patterns, _app_name, _namespace = api.urls
 
-_server_patterns = [path(name, view, name=f"server-{name}") for name, view in VIEWS.items()]
+_server_patterns = [
+    *(path(name, view, name=f"server-{name}") for name, view in VIEWS.items()),
+    path("v1/", rest_urls),
+]
 
 api_urls = ([*_server_patterns, *(guard(pattern) for pattern in _patterns)], _app_name, _namespace)
 
