@@ -1,7 +1,7 @@
 """Logins as Django keeps them: rows of sessions and of accounts. It changes nothing there."""
 
 import base64
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -13,7 +13,6 @@ from django.contrib.auth import (
     get_user_model,
     load_backend,
 )
-from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
@@ -21,6 +20,10 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 from realtime.conf import SiteLogins, load_site_logins
 from realtime.hooks import Hooks
 from realtime.logins import Login, Logins, NoLogins
+
+if TYPE_CHECKING:
+    # The runtime is imported before there are models, by settings that name namespaces with rules.
+    from django.contrib.auth.base_user import AbstractBaseUser
 
 # Engines that keep all of a session in the cookie make long ones; no key in a row has more than 40.
 MAX_KEY_CHARACTERS = 128
@@ -79,7 +82,7 @@ class DjangoLogins:
             return {}, None
         return store.decode(row.session_data), row.expire_date.timestamp()
 
-    def _read_user(self, data: dict[str, Any]) -> AbstractBaseUser | None:
+    def _read_user(self, data: dict[str, Any]) -> "AbstractBaseUser | None":
         """As django.contrib.auth.get_user, which would also end or renew the session in passing."""
         path = data.get(BACKEND_SESSION_KEY)
         if path not in self._site.authentication_backends:
@@ -90,7 +93,7 @@ class DjangoLogins:
         except ValidationError:
             return None
         # It gives none for who is inactive.
-        user: AbstractBaseUser | None = load_backend(path).get_user(user_id)
+        user: "AbstractBaseUser | None" = load_backend(path).get_user(user_id)
         if user is None:
             return None
         # Of the password: a changed one ends all other sessions.
@@ -110,6 +113,6 @@ def _make_cipher(secret: str | bytes) -> Fernet:
     return Fernet(base64.urlsafe_b64encode(key))
 
 
-def _display_name(user: AbstractBaseUser) -> str:
+def _display_name(user: "AbstractBaseUser") -> str:
     full_name = getattr(user, "get_full_name", str)()
     return full_name or user.get_username()
