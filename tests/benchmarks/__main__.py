@@ -13,7 +13,7 @@ from typing import Any
 import uvloop
 
 from realtime.errors import CommandError
-from tests.benchmarks import measures, over_http, over_redis
+from tests.benchmarks import login, measures, over_http, over_redis
 from tests.benchmarks.load import LoadError
 from tests.benchmarks.machine import Origin
 from tests.benchmarks.plan import Plan, Sizes
@@ -32,6 +32,7 @@ MEASURES: dict[str, Measure] = {
     "connect": measures.connect,
     "publish": measures.publish,
     "idle": measures.idle,
+    "login": login.connect,
     "http-publish": over_http.publish,
 }
 # Over Redis: of `serve`, and of what it is compared with.
