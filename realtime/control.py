@@ -251,6 +251,8 @@ class Control:
         logger.error("orders were missed: sessions may live on that were to end")
         # This much can be made up for.
         self._recheck(RecheckSessions(changes=(RuleChange(),)))
+        for session in self._sessions.hanging_on_logins():
+            session.check_login()
         self._on_lost()
 
     async def _check_what_was_missed(self) -> None:

@@ -278,6 +278,11 @@ class Session:
         login = self._authentication.login
         self._node.sessions.claim(self, self._caller.user, login=login.id if login else "")
 
+    def check_login(self) -> None:
+        """Looks the login up that the connection hangs on, and ends with it."""
+        self._deadlines.check_login_at = None
+        self._connection.submit(self._check_login)
+
     async def _check_login(self) -> None:
         if self._phase is not Phase.CONNECTED:
             return
@@ -528,8 +533,7 @@ class Session:
             if is_due(self._deadlines.topics_expire_by, now):
                 self._end_expired_topics()
             if is_due(self._deadlines.check_login_at, now):
-                self._deadlines.check_login_at = None
-                self._connection.submit(self._check_login)
+                self.check_login()
             if is_due(self._deadlines.ping_at, now):
                 self._ping(now)
 

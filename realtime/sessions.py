@@ -27,6 +27,9 @@ class OpenSession(Protocol):
     def recheck(self, scope: Scope) -> None:
         """The rules of these topics may answer otherwise now."""
 
+    def check_login(self) -> None:
+        """The login that it hangs on may have ended."""
+
     def refresh(self, expires_at: float | None) -> None:
         """`expires_at`: Unix seconds; None: never."""
 
@@ -127,6 +130,9 @@ class Sessions:
             return list(wanted)
         of_user = {session for session in self._by_user.get(user, ()) if session in self._login_of}
         return list(of_user & wanted if logins else of_user)
+
+    def hanging_on_logins(self) -> list[OpenSession]:
+        return list(self._login_of)
 
     async def drain(
         self, *, code: CloseCode, spread_seconds: float, sleep: Callable[[float], Awaitable[object]]

@@ -35,6 +35,9 @@ class FakeSession(OpenSession):
     def recheck(self, scope: Scope) -> None:
         self.told.append(("recheck", scope))
 
+    def check_login(self) -> None:
+        self.told.append(("check_login",))
+
     def refresh(self, expires_at: float | None) -> None:
         self.told.append(("refresh", expires_at))
 

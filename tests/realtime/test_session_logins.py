@@ -277,6 +277,25 @@ async def test_a_check_that_fails_is_made_again(caplog: pytest.LogCaptureFixture
     assert client.close_code is CloseCode.INVALID_TOKEN
 
 
+async def test_where_orders_were_missed_every_login_is_looked_up_again() -> None:
+    node, logins = make_node(limits=UNCHECKED)
+    ended, standing, device = node.open(login_key="first"), node.open(login_key="second"), node.open()
+    for client in (ended, standing, device):
+        connected(await client.connect(node.token("42") if client is device else ""))
+    del logins.by_key["first"]
+
+    make_control(node).lost()
+    for client in (ended, standing, device):
+        await client.connection.run_jobs()
+
+    assert [client.close_code for client in (ended, standing, device)] == [
+        CloseCode.INVALID_TOKEN,
+        None,
+        None,
+    ]
+    assert logins.fetched == 4
+
+
 async def test_a_session_s_end_is_checked_when_it_comes() -> None:
     node, logins = make_node(limits=UNCHECKED)
     ends_at = node.unix_now() + 100
