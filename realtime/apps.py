@@ -1,6 +1,6 @@
 """Tells Django about the engine: its checks, and its commands."""
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 
 
 class RealtimeConfig(AppConfig):
@@ -12,3 +12,8 @@ class RealtimeConfig(AppConfig):
         from realtime import checks, login_ends  # noqa: F401, PLC0415
 
         login_ends.install()
+        if apps.is_installed("django.contrib.auth"):
+            # Its models exist only then.
+            from realtime.revocation import accounts  # noqa: PLC0415
+
+            accounts.install()
