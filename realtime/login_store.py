@@ -93,7 +93,7 @@ class DjangoLogins:
         except ValidationError:
             return None
         # It gives none for who is inactive.
-        user: "AbstractBaseUser | None" = load_backend(path).get_user(user_id)
+        user: AbstractBaseUser | None = load_backend(path).get_user(user_id)
         if user is None:
             return None
         # Of the password: a changed one ends all other sessions.
