@@ -313,6 +313,19 @@ OIDC_PROVIDERS: Variable[tuple[OidcProvider, ...]] = Variable(
     (),
     "OpenID Connect providers that people may sign in with: see [Accounts](#accounts).",
 )
+REQUEST_HEAD_TIMEOUT = Variable(
+    "REQUEST_HEAD_TIMEOUT",
+    SECONDS,
+    10,
+    "How long a client of `manage.py serve` may take to ask: from connecting to the last header; 0 for "
+    "no limit.",
+)
+REQUEST_BODY_TIMEOUT = Variable(
+    "REQUEST_BODY_TIMEOUT",
+    SECONDS,
+    60,
+    "How long it may take to send the request's body after that; 0 for no limit.",
+)
 MAX_BODY_BYTES = Variable("MAX_BODY_BYTES", WHOLE, 1_048_576, "Largest body of an HTTP request.")
 TRUSTED_PROXIES: Variable[tuple[IPv4Network | IPv6Network, ...]] = Variable(
     "TRUSTED_PROXIES",
@@ -510,6 +523,8 @@ VARIABLES: tuple[Variable[Any], ...] = (
     EMAIL_FROM,
     SIGN_UP,
     OIDC_PROVIDERS,
+    REQUEST_HEAD_TIMEOUT,
+    REQUEST_BODY_TIMEOUT,
     MAX_BODY_BYTES,
     TRUSTED_PROXIES,
     HTTPS_ONLY,
