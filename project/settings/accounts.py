@@ -36,6 +36,8 @@ ACCOUNT_PREVENT_ENUMERATION = "strict"
 # The link in the e-mail shows a button: mail scanners follow links.
 ACCOUNT_CONFIRM_EMAIL_ON_GET = False
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
+# A session that somebody left open changes neither addresses nor second factors.
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
 # Beside allauth's own: 30 sign-ins a minute and address, 5 wrong passwords in 5 minutes for an
 # account, 10 a minute for an address. They are counted in CACHES.
