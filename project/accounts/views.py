@@ -1,5 +1,6 @@
 """The two account pages that are not allauth's alone."""
 
+import logging
 from http import HTTPStatus
 
 from allauth.socialaccount.providers.openid_connect import views as openid_connect
@@ -10,6 +11,9 @@ from django.contrib import messages
 from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from requests import RequestException
+
+logger = logging.getLogger(__name__)
 
 
 class SessionsView(ListUserSessionsView):  # type: ignore[misc]  # allauth has no types.
@@ -44,7 +48,12 @@ def leave_for_provider(request: HttpRequest, provider_id: str) -> HttpResponseBa
     Our content security policy lets forms go to this site only, which browsers also hold against
     redirects, and where a provider asks for the password is known only when it is asked.
     """
-    response: HttpResponse = openid_connect.login(request, provider_id=provider_id)
+    try:
+        response: HttpResponse = openid_connect.login(request, provider_id=provider_id)
+    except RequestException as error:
+        logger.warning("the provider %s cannot be asked: %s", provider_id, error)
+        messages.error(request, "That provider cannot be reached now. Try again later, or sign in otherwise.")
+        return redirect("socialaccount_connections" if request.user.is_authenticated else "account_login")
     if request.method != "POST" or response.status_code != HTTPStatus.FOUND:
         return response
     return render(request, "socialaccount/leave.html", {"location": response.headers["Location"]})
