@@ -212,7 +212,7 @@ class KeyTable:
         if pause > 0:
             await self._sleep(pause)
         # Another request may have waited for the same, and read them.
-        if self._began_at < came_at:
+        if self._began_at <= came_at:
             await self._reload()
 
     async def _reload(self) -> None:

@@ -27,7 +27,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("topic")
-        parser.add_argument("data", nargs="?", default="-", help="JSON; - (or nothing) reads it from stdin.")
+        parser.add_argument("data", help="JSON; - reads it from stdin.")
         parser.add_argument(
             "--text", action="store_true", help="The data is a text: publish it as a JSON string."
         )
