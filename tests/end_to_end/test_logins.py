@@ -20,13 +20,13 @@ from tests.raw_client import RawClient, raw_client
 from tests.servers import Server
 from tests.tokens import sign
 
-# The servers are started once.
-pytestmark = pytest.mark.xdist_group("logins")
+# Three servers and a database are made once, and the first test waits for them.
+pytestmark = [pytest.mark.xdist_group("logins"), pytest.mark.timeout(120)]
 
 PASSWORD = "correct horse battery staple"
 NAMES = (
     "logout", "password", "admin_password", "deactivated", "deleted", "row", "revoked", "others", "minted",
-    "cookie", "expired", "api",
+    "cookie", "expired", "api", "sql_row", "sql_expired", "sql_user", "sql_password",
 )  # fmt: skip
 # One process for all of it: starting each takes longer than what it does.
 PREPARE = f"""
@@ -81,6 +81,8 @@ class Site:
 
     left: Server
     right: Server
+    # Looks logins up every half a second.
+    watchful: Server
     database: Path
     account_ids: dict[str, str]
     _stack: ExitStack
@@ -108,13 +110,14 @@ def site(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     }
     left = Server(log=folder / "left.log", env=env)
     right = Server("daphne", log=folder / "right.log", env=env)
+    watchful = Server(log=folder / "watchful.log", env={**env, "REALTIME_LOGIN_CHECK_INTERVAL": "0.5"})
     ids = json.loads(left.manage("shell", "--no-imports", "-c", PREPARE).splitlines()[-1])
     with ExitStack() as stack:
-        for server in (left, right):
+        for server in (left, right, watchful):
             stack.callback(server.stop)
         with ThreadPoolExecutor() as threads:
-            list(threads.map(Server.start, (left, right)))
-        yield Site(left, right, folder / "site.sqlite3", ids, stack)
+            list(threads.map(Server.start, (left, right, watchful)))
+        yield Site(left, right, watchful, folder / "site.sqlite3", ids, stack)
 
 
 async def by_cookie(stack: AsyncExitStack, server: Server, key: str, **options: Any) -> RawClient:
@@ -296,6 +299,28 @@ async def test_a_login_s_end_ends_its_sockets_on_both_servers_and_they_cannot_co
         record_property("seconds_from_the_answer", round(max(ended_at) - changed_at, 3))
         assert max(ended_at) - changed_at < PATIENT_SECONDS
         assert await connect_again(site, stack, key, token) == [101, 109] * 2
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("sql_row", "DELETE FROM django_session WHERE session_key = ?"),
+        ("sql_expired", "UPDATE django_session SET expire_date = '2020-01-01' WHERE session_key = ?"),
+        ("sql_user", "UPDATE auth_user SET is_active = 0 WHERE username = 'sql_user' AND ? <> ''"),
+        ("sql_password", "UPDATE auth_user SET password = '!' WHERE username = 'sql_password' AND ? <> ''"),
+    ],
+)
+async def test_what_changes_past_django_is_found_at_the_next_check(
+    site: Site, name: str, change: str
+) -> None:
+    browser = await asyncio.to_thread(site.sign_in, name)
+    async with AsyncExitStack() as stack:
+        client = await by_cookie(stack, site.watchful, browser.session_key)
+        await client.connect(token="")
+
+        await asyncio.to_thread(site.query, change, browser.session_key)
+
+        assert (await client.receive_close()).code == 3500
 
 
 async def test_other_logins_of_the_account_and_its_devices_stay(site: Site) -> None:
