@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import jwt
 import pytest
 from allauth.usersessions.models import UserSession
 from django.contrib.auth import update_session_auth_hash
@@ -18,7 +19,9 @@ from realtime import login_ends
 from realtime.errors import LayerUnavailable, PublishUnavailable
 from realtime.login_store import login_id
 from realtime.orders import DisconnectSessions, EndLogins, Order
-from tests.accounts import browser_of, make_user
+from realtime.runtime import get_runtime
+from realtime.tokens import LOGIN_CLAIM
+from tests.accounts import PASSWORD, browser_of, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -202,5 +205,23 @@ def test_a_session_revoked_from_the_list_of_sessions_ends_its_login(runtime: Fak
     listed = UserSession.objects.create(user=user, ip="127.0.0.1", session_key=key, user_agent="")
 
     listed.end()
+
+    assert runtime.orders == [EndLogins(logins=(login_id(key),))]
+
+
+def test_an_app_that_signs_out_ends_its_login(runtime: FakeRuntime) -> None:
+    user, app = make_user(), Client()
+    answer = app.post(
+        "/_allauth/app/v1/auth/login",
+        {"username": user.username, "password": PASSWORD},
+        content_type="application/json",
+    )
+    headers = {"X-Session-Token": answer.json()["meta"]["session_token"]}
+    app.cookies.clear()
+    minted = app.post("/api/connection-token", headers=headers).json()["token"]
+    claims = jwt.decode(minted, options={"verify_signature": False})
+    key = get_runtime().logins.unseal(claims[LOGIN_CLAIM])
+
+    app.delete("/_allauth/app/v1/auth/session", headers=headers)
 
     assert runtime.orders == [EndLogins(logins=(login_id(key),))]
