@@ -158,3 +158,46 @@ def _module_at(folder: Path) -> ModuleType:
     module = ModuleType("teams")
     module.__path__ = [str(folder)]
     return module
+
+
+@pytest.fixture(scope="module")
+def news_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, str]]:
+    """A server with the settings of the example, and a key for it."""
+    folder = tmp_path_factory.mktemp("news")
+    (folder / "my_settings.py").write_text(EXAMPLES["settings"], encoding="utf-8")
+    server = Server(settings="my_settings", env={"PYTHONPATH": str(folder)}, log=folder / "server.log")
+    [command] = re.findall(r"^KEY=\$\(\S+ manage\.py (.*)\)$", README, re.MULTILINE)
+    # In one process: each takes a second to begin.
+    code = (
+        "from django.core.management import call_command\n"
+        "call_command('migrate', verbosity=0)\n"
+        f"call_command(*{command.split()!r})\n"
+    )
+    key = server.manage("shell", "--no-imports", "--command", code).split()[-1]
+    with server:
+        yield server, key
+
+
+@pytest.mark.parametrize(
+    ("example", "program", "printed"),
+    [
+        ("curl", ["sh", "-c"], r'\{"result":\{"offset":\d+,"epoch":".+"\}\}'),
+        ("cent", [sys.executable, "-c"], r"\{'n': 1\}\n"),
+    ],
+)
+def test_the_examples_of_the_server_api_publish(
+    example: str, program: list[str], printed: str, news_server: tuple[Server, str]
+) -> None:
+    if example == "curl" and shutil.which("curl") is None:
+        pytest.skip("needs curl")
+    server, key = news_server
+    code = EXAMPLES[example].replace("http://127.0.0.1:8000", server.http)
+    assert server.http in code
+
+    done = subprocess.run(
+        [*program, code],
+        env={**os.environ, "KEY": key}, capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(printed, done.stdout)
