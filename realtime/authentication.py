@@ -38,6 +38,8 @@ class Authentication:
                 self._key, self.login = self._cookie_key, login
                 return ConnectionClaims(sub=login.user, info=Raw(login.info))
         if self._node.permissions.is_insecure or self._node.allows_anonymous:
+            # An earlier attempt on this socket may have come to a login, and to no connection.
+            self._key, self.login = "", None
             return ConnectionClaims()
         raise CommandError(ErrorCode.UNAUTHORIZED, "connect without a token")
 
