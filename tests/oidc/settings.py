@@ -10,6 +10,8 @@ ROOT_URLCONF = "tests.oidc.urls"
 # In a browser both sites are this machine, whose ports share cookies.
 SESSION_COOKIE_NAME = "provider-session"
 CSRF_COOKIE_NAME = "provider-csrf"
+# Its forms lead back to the sites that sent people here.
+CONTENT_SECURITY_POLICY = {"DIRECTIVES": {**DIRECTIVES, "form-action": ["*"]}}  # noqa: F405
 IDP_OIDC_PRIVATE_KEY = (
     rsa.generate_private_key(public_exponent=65537, key_size=2048)
     .private_bytes(
