@@ -1,5 +1,6 @@
 """Signing in and out with a Django account."""
 
+import logging
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -15,9 +16,12 @@ from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import get_token
 from django.urls import resolve
 from ninja import Router, Schema, Status
+from redis.exceptions import RedisError
 
-from api.errors import ApiError, ErrorBody, ErrorDetail
+from api.errors import RETRY_AFTER_SECONDS, ApiError, ErrorBody, ErrorDetail
 from realtime.features.people import Person
+
+logger = logging.getLogger(__name__)
 
 router = Router(tags=["session"])
 
@@ -56,10 +60,20 @@ async def show(request: HttpRequest) -> Session:
     return Session(user=person, csrf=get_token(request))
 
 
-@router.post("", response={200: Session, 401: Unfinished | ErrorBody, 429: ErrorBody})
+@router.post("", response={200: Session, 401: Unfinished | ErrorBody, 429: ErrorBody, 503: ErrorBody})
 async def sign_in(request: HttpRequest, credentials: Credentials) -> Session | Status[Unfinished]:
     """By user name or e-mail address. Whoever has a second factor goes on at `location`."""
-    return await sync_to_async(_sign_in)(request, credentials)
+    try:
+        return await sync_to_async(_sign_in)(request, credentials)
+    except RedisError as error:
+        # Uncounted, passwords could be tried at will.
+        logger.warning("nobody can sign in while attempts cannot be counted: %s", error)
+        raise ApiError(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "sign_in_away",
+            "Signing in is not possible right now. Repeat the request after the seconds in Retry-After.",
+            retry_after_seconds=RETRY_AFTER_SECONDS,
+        ) from None
 
 
 @router.delete("", response={204: None})

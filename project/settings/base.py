@@ -111,6 +111,8 @@ def cache(redis_urls: Sequence[str]) -> dict[str, Any]:
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": redis_urls[0],
         "KEY_PREFIX": f"{environment.REDIS_PREFIX.read()}:cache",
+        # Somebody waits to be signed in.
+        "OPTIONS": {"socket_timeout": 3, "socket_connect_timeout": 3},
     }
 
 

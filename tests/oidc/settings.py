@@ -3,6 +3,7 @@
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from project.security_headers import DIRECTIVES
 from project.settings.test import *  # noqa: F403
 
 INSTALLED_APPS += ["allauth.idp.oidc"]  # noqa: F405
@@ -11,7 +12,7 @@ ROOT_URLCONF = "tests.oidc.urls"
 SESSION_COOKIE_NAME = "provider-session"
 CSRF_COOKIE_NAME = "provider-csrf"
 # Its forms lead back to the sites that sent people here.
-CONTENT_SECURITY_POLICY = {"DIRECTIVES": {**DIRECTIVES, "form-action": ["*"]}}  # noqa: F405
+CONTENT_SECURITY_POLICY = {"DIRECTIVES": {**DIRECTIVES, "form-action": ["*"]}}
 IDP_OIDC_PRIVATE_KEY = (
     rsa.generate_private_key(public_exponent=65537, key_size=2048)
     .private_bytes(

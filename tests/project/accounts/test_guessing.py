@@ -3,11 +3,13 @@
 from typing import Any
 
 import pytest
+import redis
 from django.contrib.auth.models import User
 from django.core import mail
 from django.test import Client
 from pytest_django import Settings
 
+from project.settings import base
 from tests.api.answers import error_code
 from tests.project.accounts.visits import fetch_username, sign_in, sign_in_at_the_page, sign_up
 
@@ -96,6 +98,27 @@ def test_limits_hold_across_both_ways_in(alice: User) -> None:
         sign_in(Client(), "alice", "wrong")
 
     assert error_code(sign_in_at_the_page(Client()), status=429) == "too_many_attempts"
+
+
+def test_nobody_signs_in_while_attempts_cannot_be_counted(alice: User, settings: Settings) -> None:
+    settings.CACHES = {"default": base.cache(["redis://127.0.0.1:1/0"])}
+
+    answer = sign_in_at_the_page(Client())
+
+    assert error_code(answer, status=503) == "sign_in_away"
+    assert answer.headers["Retry-After"]
+
+
+def test_attempts_are_counted_for_all_processes_in_redis(
+    alice: User, settings: Settings, redis_url: str, redis_prefix: str
+) -> None:
+    settings.CACHES = {"default": base.cache([redis_url]) | {"KEY_PREFIX": redis_prefix}}
+    for _ in range(5):
+        sign_in_at_the_page(Client(), "alice", "wrong")
+
+    assert error_code(sign_in_at_the_page(Client()), status=429) == "too_many_attempts"
+    with redis.from_url(redis_url) as client:
+        assert list(client.scan_iter(f"{redis_prefix}:*"))
 
 
 def test_who_asks_too_often_is_told_so_in_the_sites_look(alice: User) -> None:
