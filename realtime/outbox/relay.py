@@ -18,7 +18,7 @@ MOST_ATTEMPTS times if that may help, then parked, so that later rows of its top
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -49,8 +49,9 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 2.0
 MOST_ATTEMPTS = 20
 # While the database is away, or has no such table.
 LONGEST_DATABASE_PAUSE_SECONDS = 5.0
-# When all that waits is claimed by other relays: they need milliseconds, unless they were killed.
-CONTENDED_SECONDS = 0.05
+# When all that waits is claimed by other relays: they need milliseconds for it, and do not hear of what
+# has come since.
+CONTENDED_SECONDS = 0.01
 
 COUNT_EVERY_SECONDS = 5
 # How long a stop waits for the batch that is under way.
@@ -197,19 +198,19 @@ class Relay:
             self._unsettled.update(outcome.published)
             await self._in_thread(self._store.settle, outcome)
             self._unsettled.difference_update(outcome.published)
-        elif not claim.is_contended and not resting:
-            self._waiting, self._oldest_at = 0, None
+        if not claim.is_more:
+            self._forget_rests_before(now, claim.rows)
+            if not self._resting:
+                self._waiting, self._oldest_at = 0, None
         if now >= self._count_at:
             self._count_at = now + COUNT_EVERY_SECONDS
             await self._count()
-        if claim.rows:
-            return 0
-        if claim.is_contended:
-            return CONTENDED_SECONDS * (0.5 + self._rng.random())
-        return min([self._poll_seconds, *self._rests_in(now)])
-
-    def _rests_in(self, now: float) -> Iterable[float]:
-        return (max(0.001, rest.until - now) for rest in self._resting.values() if rest.until > now)
+        if claim.is_more:
+            return 0 if claim.rows else CONTENDED_SECONDS
+        # What was committed since the claim has rung.
+        now = self._monotonic()
+        rests = [max(0.001, rest.until - now) for rest in self._resting.values()]
+        return min([self._poll_seconds, *rests])
 
     async def _count(self) -> None:
         counts = await self._in_thread(self._store.count)
@@ -281,6 +282,15 @@ class Relay:
                 self._published += 1
                 self._repeats += published.is_repeat
         return True
+
+    def _forget_rests_before(self, now: float, rows: Sequence[Row]) -> None:
+        """Of partitions that were looked for and have no rows: others published what waited there."""
+        found = {row.partition for row in rows}
+        self._resting = {
+            partition: rest
+            for partition, rest in self._resting.items()
+            if rest.until > now or partition in found
+        }
 
     def _let_rest(self, partition: int) -> None:
         known = self._resting.get(partition)

@@ -60,10 +60,12 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Rows by id. `is_contended`: more were there, and other relays have them."""
+    """Rows by id. `is_more`: others were there that could have been claimed, too, had they not been too
+    many, or with another relay.
+    """
 
     rows: Sequence[Row]
-    is_contended: bool = False
+    is_more: bool = False
 
 
 @dataclass(frozen=True, slots=True)
