@@ -14,6 +14,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return environment.SIGN_UP.read()
 
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        # allauth's counts per host name, and a site may answer to any number of them.
+        return f"{credentials.get('email', credentials.get('username', ''))}".lower()
+
     def get_login_stages(self) -> list[str]:
         own = f"{ConfirmEmailStage.__module__}.{ConfirmEmailStage.__qualname__}"
         return [

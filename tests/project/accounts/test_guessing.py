@@ -77,6 +77,17 @@ def test_password_cannot_be_tried_for_long(alice: User, visit: Any) -> None:
     assert fetch_username(browser) is None
 
 
+def test_other_host_names_give_no_further_tries(alice: User, settings: Settings) -> None:
+    settings.ALLOWED_HOSTS = [".example.com"]
+    for number in range(5):
+        sign_in(Client(headers={"Host": f"{number}.example.com"}), "alice", "wrong")
+
+    browser = Client(headers={"Host": "www.example.com"})
+    sign_in(browser)
+
+    assert fetch_username(browser) is None
+
+
 def test_api_says_when_to_try_again(alice: User) -> None:
     for _ in range(5):
         sign_in_at_the_page(Client(), "alice", "wrong")
