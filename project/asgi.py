@@ -14,6 +14,7 @@ django.setup()
 
 from channels.routing import ProtocolTypeRouter  # noqa: E402
 
+from api.server.direct import ServerApi  # noqa: E402
 from consumers.routing import websocket_application  # noqa: E402
 from project.allowed_hosts import AllowedHosts  # noqa: E402
 from project.body_limit import BodyLimit  # noqa: E402
@@ -68,7 +69,7 @@ _networks = TRUSTED_PROXIES.read()
 application = Application(
     {
         "http": TrustedProxies(
-            BodyLimit(get_asgi_application(), max_bytes=MAX_BODY_BYTES.read()), networks=_networks
+            BodyLimit(ServerApi(get_asgi_application()), max_bytes=MAX_BODY_BYTES.read()), networks=_networks
         ),
         "websocket": TrustedProxies(
             AllowedHosts(websocket_application(), allowed=_site.allowed_hosts, is_debug=_site.is_debug),

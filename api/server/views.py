@@ -35,7 +35,10 @@ def _view(answer: Answer) -> View:
             content = await answer(sender, read_body(request))
         except ApiError as error:
             return answer_to(error)
-        return HttpResponse(_encode(content), content_type="application/json")
+        response = HttpResponse(_encode(content), content_type="application/json")
+        response.headers["Cache-Control"] = "no-store"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
 
     return view
 
@@ -82,7 +85,7 @@ def _decode(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
         ) from None
 
 
-# Name → view: api/urls.py mounts them, and middleware.py finds them by it.
+# Name → view: api/urls.py mounts them, and direct.py finds them by it.
 VIEWS: dict[str, View] = {
     **{name: _method_view(method) for name, method in METHODS.items()},
     "batch": _batch_view(),

@@ -48,7 +48,6 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "api.server.middleware.ServerApiMiddleware",  # First: what follows is for browsers.
     "django.middleware.security.SecurityMiddleware",
     "project.security_headers.SecurityHeadersMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",

@@ -65,8 +65,7 @@ async def test_only_post_is_offered(method: str) -> None:
     assert answer.headers["Allow"] == "POST"
 
 
-def test_it_answers_alike_without_the_middleware_of_its_own() -> None:
-    # The blocking test client comes another way: through the URLs.
+def test_it_answers_through_the_urls_with_no_csrf_token() -> None:
     answer = Client(enforce_csrf_checks=True).post(
         "/api/publish",
         {"channel": "news:a", "data": 1},
