@@ -84,7 +84,7 @@ def _send_on_commit(order: Order, using: str) -> None:
 def _send(order: Order) -> None:
     # A logout must not fail for it: what is not ended now is found at the next check.
     try:
-        get_runtime().send_order_blocking(order)
+        get_runtime().send_order_in_time(order)
     except PublishUnavailable as error:
         logger.info("connections of an ended login are not told: %s", error)
     except (RealtimeError, OSError):

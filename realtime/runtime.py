@@ -22,11 +22,12 @@ from django.db import DEFAULT_DB_ALIAS, close_old_connections, connections
 
 from realtime.conf import Settings, load_settings
 from realtime.control import CONTROL_TOPIC, Control
-from realtime.errors import CloseCode, ConfigurationError, PublishUnavailable
+from realtime.errors import CloseCode, ConfigurationError, LayerUnavailable, PublishUnavailable
 from realtime.hooks import Hooks
 from realtime.hub import Hub
 from realtime.keys.download import download
 from realtime.keys.remote import RemoteKeys
+from realtime.late_orders import LateOrders
 from realtime.layers.base import Published, TopicLayer
 from realtime.layers.redis import RedisTopicLayer
 from realtime.login_store import make_logins
@@ -157,6 +158,7 @@ class Runtime:
             namespaces=registry,
             clock_ms=lambda: time.time_ns() // 1_000_000,
         )
+        self._late_orders = LateOrders(send=self.control.send, spawn=self._spawn, sleep=asyncio.sleep)
         # One machine may run several.
         self._name = f"{settings.node_name or socket.gethostname()}:{os.getpid()}"
         self._started_at = time.time()
@@ -237,6 +239,17 @@ class Runtime:
         """`control.send` likewise, with the orders of realtime/orders.py."""
         self._check_may_block("send_order_blocking()", instead="control.send(…)")
         self._publish_blocking(self.control.prepare(order))
+
+    def send_order_in_time(self, order: Order) -> None:
+        """The same, but where the layer is away the order waits for it, if this process serves clients."""
+        try:
+            self.send_order_blocking(order)
+        except LayerUnavailable as error:
+            loop = self._loop
+            if loop is None or not loop.is_running():
+                raise
+            logger.warning("an order waits until the layer is back: %s", error)
+            loop.call_soon_threadsafe(self._late_orders.add, order)
 
     def describe(self) -> NodeInfo:
         """This process as it is now, for the others."""

@@ -31,7 +31,7 @@ class FakeRuntime:
         self.orders: list[Order] = []
         self.error: Exception | None = None
 
-    def send_order_blocking(self, order: Order) -> None:
+    def send_order_in_time(self, order: Order) -> None:
         if self.error is not None:
             raise self.error
         self.orders.append(order)
