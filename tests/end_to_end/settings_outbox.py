@@ -8,5 +8,6 @@ REALTIME = {
     "NAMESPACES": {
         "locked": {"history_size": 100, "history_ttl": 60},
         "free": {},
+        "open": {"history_size": 100, "history_ttl": 60, "allow_subscribe_for_client": True},
     },
 }
