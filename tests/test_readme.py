@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import unittest
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -13,6 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from realtime import revocation
 from realtime.caller import Caller
 from realtime.hooks import Hooks
 from realtime.outbox.models import OutboxRow
@@ -130,13 +132,33 @@ async def test_the_rpc_example_answers_and_refuses_what_does_not_fit() -> None:
 
 
 @pytest.mark.usefixtures("restored_registries")
-def test_the_namespace_example_registers_its_namespace() -> None:
+def test_the_namespace_example_registers_its_namespace_and_the_rows_of_its_rule(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    models, watched = ModuleType("teams.models"), {}
+    vars(models)["Membership"] = SimpleNamespace()
+    monkeypatch.setitem(sys.modules, "teams.models", models)
+    monkeypatch.setitem(sys.modules, "teams", _module_at(ROOT))
+    monkeypatch.setattr(revocation, "recheck_on", lambda model, **options: watched.update({"of": options}))
     scope: dict[str, Any] = {}
     exec(compile(EXAMPLES["namespace"], "README.md", "exec"), scope)  # noqa: S102  # Our own README.
 
     scope["TeamsConfig"]("teams", _module_at(ROOT)).ready()
 
     assert namespaces._namespaces["team"].can_subscribe is scope["is_member"]
+    assert watched["of"]["namespaces"] == ["team"]
+    assert watched["of"]["users"](SimpleNamespace(user_id=7)) == [7]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_rules_example_passes() -> None:
+    scope: dict[str, Any] = {"__name__": "readme"}
+    exec(compile(EXAMPLES["rules"], "README.md", "exec"), scope)  # noqa: S102  # Our own README.
+
+    result = unittest.TestResult()
+    unittest.defaultTestLoader.loadTestsFromTestCase(scope["RoomRules"]).run(result)
+
+    assert (result.testsRun, result.errors, result.failures) == (1, [], [])
 
 
 @pytest.mark.django_db
