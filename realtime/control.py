@@ -245,7 +245,10 @@ class Control:
         for user in {change.user for change in order.changes}:
             scope = Scope.of([change for change in order.changes if change.user == user])
             for session in self._sessions if user is None else self._sessions.of_user(user):
-                session.recheck(scope)
+                try:
+                    session.recheck(scope)
+                except Exception:  # As above.
+                    logger.exception("order failed", extra={"client": session.caller.client})
 
     def lost(self) -> None:
         logger.error("orders were missed: sessions may live on that were to end")
