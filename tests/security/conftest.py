@@ -51,7 +51,10 @@ class Site:
                 connection.putheader("Content-Length", str(len(body)))
             connection.endheaders(body)
             response = connection.getresponse()
-            found = {name.lower(): value for name, value in response.getheaders()}
+            found: dict[str, str] = {}
+            for name, value in response.getheaders():
+                known = found.get(name.lower())
+                found[name.lower()] = value if known is None else f"{known}, {value}"
             return Answer(response.status, found, response.read())
         finally:
             connection.close()
@@ -79,7 +82,7 @@ class _Cookies:
         self._values: dict[str, str] = {}
 
     def take(self, answer: Answer) -> Answer:
-        # http.client joins several headers of one name by commas; these values have none.
+        # Several headers of one name are joined by commas; these values have none.
         for part in answer.headers.get("set-cookie", "").replace(";", ",").split(","):
             name, _, value = part.strip().partition("=")
             if name in {"sessionid", "csrftoken"}:
