@@ -343,6 +343,13 @@ async def test_a_wrong_key_is_unauthorized(server: Server, key: str) -> None:
     assert isinstance(refused.value, cent.CentTransportError if is_row else cent.CentUnauthorizedError)
 
 
+async def test_a_key_in_the_address_is_not_logged(server: Server) -> None:
+    for path in ("info", "nothing", "v1/nodes"):
+        await asyncio.to_thread(server.fetch_status, f"/api/{path}?api_key={KEY}")
+
+    assert KEY not in server.log.read_text()
+
+
 # ── Two workers ───────────────────────────────────────────────────────────────────────────────
 
 
