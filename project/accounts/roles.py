@@ -24,6 +24,7 @@ OPERATE_DEVICES = "project.operate_devices"
 
 _ROOMS = tuple(f"chat.{action}_room" for action in ("add", "change", "delete", "view"))
 _MESSAGES = tuple(f"chat.{action}_message" for action in ("add", "change", "delete", "view"))
+_KEYS = tuple(f"api.{action}_apikey" for action in ("add", "change", "delete", "view"))
 _PEOPLE = (
     *(f"auth.{action}_user" for action in ("add", "change", "delete", "view")),
     *(f"auth.{action}_group" for action in ("add", "change", "delete", "view")),
@@ -32,7 +33,16 @@ _PEOPLE = (
 
 # A permission is written as user.has_perm() takes it. The admin site also asks for "staff status".
 ROLES: dict[str, tuple[str, ...]] = {
-    ADMIN: (*_PEOPLE, *_ROOMS, *_MESSAGES, MODERATE, BROADCAST, OPERATE_DEVICES),
+    ADMIN: (
+        *_PEOPLE,
+        *_ROOMS,
+        *_MESSAGES,
+        *_KEYS,
+        "audit.view_entry",
+        MODERATE,
+        BROADCAST,
+        OPERATE_DEVICES,
+    ),
     MODERATOR: ("auth.view_user", *_ROOMS, *_MESSAGES, MODERATE),
     MEMBER: ("chat.add_room", "chat.view_room", "chat.add_message", "chat.view_message"),
     DEVICE_OPERATOR: (OPERATE_DEVICES,),

@@ -12,6 +12,8 @@ class Migration(migrations.Migration):
         ("auth", "0012_alter_user_first_name_max_length"),
         ("contenttypes", "0002_remove_content_type_name"),
         ("chat", "0001_initial"),
+        ("api", "0001_initial"),
+        ("audit", "0001_initial"),
     ]
 
     operations = [
