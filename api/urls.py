@@ -11,7 +11,7 @@ POST               /api/<method>                        the server API, as Centr
 GET                /health/live, /health/ready          for load balancers
 """
 
-from django.urls import path
+from django.urls import URLPattern, URLResolver, path
 from ninja import NinjaAPI
 
 from api import chat, connection_token, errors, health, session, subscription_token
@@ -35,7 +35,7 @@ api.add_router("/chat", chat.router)
 
 _patterns, _app_name, _namespace = api.urls
 
-_server_patterns = [
+_server_patterns: list[URLPattern | URLResolver] = [
     *(path(name, view, name=f"server-{name}") for name, view in VIEWS.items()),
     path("v1/", rest_urls),
 ]
