@@ -7,6 +7,7 @@ import pytest
 from django.conf import settings
 
 from api import key_rows
+from api.server import audit
 from realtime import runtime as runtime_module
 from realtime.conf import parse_settings
 from realtime.layers.memory import MemoryTopicLayer
@@ -31,5 +32,8 @@ def engine(monkeypatch: pytest.MonkeyPatch, realtime_options: dict[str, Any]) ->
     runtime = Runtime(parse_settings(options), MemoryTopicLayer())
     monkeypatch.setattr(runtime_module, "_runtime", runtime)
     monkeypatch.setattr(key_rows, "_table", None)
+    # What another test has published is not counted in this one, nor a timer of its loop awaited.
+    audit._published.clear()
+    audit._counting.clear()
     yield runtime
     runtime._hook_threads.shutdown()
