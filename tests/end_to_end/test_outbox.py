@@ -35,7 +35,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 async def test_what_is_committed_arrives_once_and_in_order_while_relays_are_killed(
     database_url: str, tmp_path: Path, redis_url: str, redis_prefix: str
 ) -> None:
