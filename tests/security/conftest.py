@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +11,8 @@ import pytest
 from tests.realtime.keys.pairs import public_pem, rsa_key
 from tests.servers import Server
 
-API_KEY = f"security-{uuid.uuid4()}"
+# The same in all processes of a run, which must collect the same tests.
+API_KEY = "security-Zq4vJ8nR2xK6mT0wB3yE7hU1cL5pD9fA"
 SETTINGS = "tests.security.settings"
 TIMEOUT_SECONDS = 20
 
@@ -111,10 +111,3 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     server.manage("demo", "--migrate", "--force")
     with server:
         yield Site(server)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The server is started once, so whatever uses it runs in one process."""
-    for item in items:
-        if "site" in getattr(item, "fixturenames", ()) and "tests/security" in item.path.as_posix():
-            item.add_marker(pytest.mark.xdist_group("security"))

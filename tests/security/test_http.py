@@ -9,6 +9,9 @@ import pytest
 
 from tests.security.conftest import API_KEY, TIMEOUT_SECONDS, Answer, Site
 
+# The server is started once.
+pytestmark = pytest.mark.xdist_group("security")
+
 DEEP = 30_000
 # What takes a body: by cookie, and by API key.
 BY_COOKIE = ("/api/session", "/api/subscription-token", "/api/chat/rooms", "/api/chat/rooms/lobby/messages")

@@ -7,6 +7,10 @@ from tests.security.conftest import API_KEY, Site
 from tests.tokens import sign
 
 
+# The server is started once.
+pytestmark = pytest.mark.xdist_group("security")
+
+
 async def test_no_secret_is_logged_at_the_loudest_level(site: Site) -> None:
     """The server of these tests logs at DEBUG: each frame and each header, as libraries do."""
     start = len(site.server.log.read_text())

@@ -11,6 +11,9 @@ import pytest
 
 from tests.servers import ROOT, Server, find_free_port
 
+# The server is started once.
+pytestmark = pytest.mark.xdist_group("production")
+
 SAFE = {
     "SECRET_KEY": "0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ",
     "REALTIME_TOKEN_HMAC_SECRET": "zyxwvutsrqponmlkjihgfedcba-9876543210",

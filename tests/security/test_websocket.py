@@ -18,6 +18,10 @@ from tests.security.conftest import API_KEY, Site
 from tests.tokens import FOREIGN_SECRET, sign
 
 
+# The server is started once.
+pytestmark = pytest.mark.xdist_group("security")
+
+
 async def connect_status(site: Site, *, origin: str | None, headers: dict[str, str]) -> int | str:
     """The HTTP status of a refused handshake, or else who the server takes the client for."""
     try:
