@@ -6,7 +6,6 @@ from tests.raw_client import raw_client
 from tests.security.conftest import API_KEY, Site
 from tests.tokens import sign
 
-
 # The server is started once.
 pytestmark = pytest.mark.xdist_group("security")
 

@@ -17,7 +17,6 @@ from tests.realtime.keys.pairs import private_pem, public_pem, rsa_key
 from tests.security.conftest import API_KEY, Site
 from tests.tokens import FOREIGN_SECRET, sign
 
-
 # The server is started once.
 pytestmark = pytest.mark.xdist_group("security")
 
