@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 import uvloop
+from asgiref.sync import SyncToAsync
 from django.core.cache import cache
+from django.db import connections
 
 from tests.redis_server import RedisServer
 from tests.servers import Server
@@ -22,6 +24,15 @@ def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> d
 def nobody_tried_to_sign_in() -> None:
     """Wrong passwords are counted in the cache of this process: no test starts with those of another."""
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def thread_keeps_no_connection() -> Iterator[None]:
+    """Async code uses the database in one thread for all tests: a connection that a test leaves there
+    belongs to a database which the next one may not touch.
+    """
+    yield
+    SyncToAsync.single_thread_executor.submit(connections.close_all).result()
 
 
 @pytest.fixture

@@ -70,7 +70,17 @@ function SignedIn({ user, http, session, connectionUrl }: AppProps & { user: Use
       slug: routeSlug,
     });
     connection.connect();
-    setRunning({ chat, reconnect: () => connection.reconnect(), signOut: () => session.signOut() });
+    const signOut = async () => {
+      // First: the server ends the socket with the session, and would refuse the page a new token.
+      connection.disconnect();
+      try {
+        await session.signOut();
+      } catch (error) {
+        connection.connect();
+        throw error;
+      }
+    };
+    setRunning({ chat, reconnect: () => connection.reconnect(), signOut });
     return () => {
       // First: after signing out the server ends the socket too, and what the chat takes leave with
       // would be sent into a closing one.

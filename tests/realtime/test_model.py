@@ -41,7 +41,7 @@ from realtime.messages import (
     UnsubscribeRequest,
 )
 from realtime.publishing import history_policy
-from realtime.repairs import LONGEST_RETRY_SECONDS
+from realtime.repairs import HURRY_SECONDS, LONGEST_RETRY_SECONDS
 from realtime.session import Session
 from realtime.testing import FakeConnection, ManualNode
 from realtime.topics.namespace import Namespace
@@ -524,7 +524,8 @@ class Engine(RuleBasedStateMachine):
 
     def come_to_rest(self) -> None:
         self.run(self.gates.open_all)
-        self.let_time_pass(0)
+        # More than the time that somebody waits for what is under way.
+        self.let_time_pass(HURRY_SECONDS + TICK_SECONDS)
 
     @rule()
     def wait_until_all_is_quiet(self) -> None:
