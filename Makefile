@@ -67,7 +67,7 @@ format: dev-packages ## Format the code, and mend what the linter can
 bench: dev-packages ## Measure, next to the floor (BENCH_ARGS=--help for what there is)
 	@$(PYTHON_BIN) -m tests.benchmarks $(BENCH_ARGS)
 
-soak: dev-packages ## Break things under a fleet of clients for 30 minutes; nothing may be lost or left (SOAK_ARGS=--help)
+soak: dev-packages ## Break things under a fleet of clients for 20 minutes; nothing may be lost or left (SOAK_ARGS=--help)
 	@$(PYTHON_BIN) -m tests.soak $(SOAK_ARGS)
 
 lock: need-node dev-packages ## Write the locks again (UPGRADE=1 for the newest versions)

@@ -11,7 +11,6 @@ from types import FrameType
 
 import uvicorn
 
-from project.http_protocol import DeadlineHttpProtocol
 from project.websocket import FramesProtocol
 from realtime.runtime import Runtime
 
@@ -155,7 +154,7 @@ def make_config(runtime: Runtime) -> uvicorn.Config:
     return uvicorn.Config(
         "project.asgi:application",
         loop="uvloop",
-        http=DeadlineHttpProtocol,
+        http="httptools",
         ws=FramesProtocol,
         lifespan="on",
         ws_max_size=runtime.settings.limits.max_message_bytes,

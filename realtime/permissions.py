@@ -3,11 +3,10 @@
 A namespace's own hook decides alone where it has one; its options decide otherwise.
 """
 
-from realtime.answers import Answers
 from realtime.caller import Caller
 from realtime.hooks import Hooks
 from realtime.topics.name import TopicName
-from realtime.topics.namespace import Grants, Namespace, Rule
+from realtime.topics.namespace import Grants, Namespace
 
 
 class Permissions:
@@ -32,74 +31,28 @@ class Permissions:
             not caller.is_anonymous or namespace.allow_subscribe_for_anonymous
         )
 
-    async def may_be_given_token(self, caller: Caller, topic: TopicName, namespace: Namespace) -> bool:
-        """Whether the site hands out a subscription token, which then opens the topic unasked.
-
-        Private topics have no other way in: they need a rule in Python, not an option for everybody.
-        """
-        if not topic.is_private:
-            return await self.may_subscribe(caller, topic, namespace)
-        if topic.users is not None and caller.user not in topic.users:
-            return False
-        return namespace.can_subscribe is not None and bool(
-            await self._hooks.call(namespace.can_subscribe, caller, topic)
-        )
-
     async def may_publish(
-        self,
-        caller: Caller,
-        topic: TopicName,
-        namespace: Namespace,
-        *,
-        is_subscriber: bool,
-        answers: Answers | None = None,
+        self, caller: Caller, topic: TopicName, namespace: Namespace, *, is_subscriber: bool
     ) -> bool:
-        """`answers` are those that the session was given a moment ago; None: ask anew. So below, too."""
         if self.is_insecure:
             return True
         if namespace.can_publish is not None:
-            return await self._ask("can_publish", namespace.can_publish, caller, topic, answers)
+            return bool(await self._hooks.call(namespace.can_publish, caller, topic))
         return _is_granted(caller, topic, namespace.publish_grants, is_subscriber=is_subscriber)
 
-    async def may_see_presence(
-        self,
-        caller: Caller,
-        topic: TopicName,
-        namespace: Namespace,
-        *,
-        is_subscriber: bool,
-        answers: Answers | None = None,
+    def may_see_presence(
+        self, caller: Caller, topic: TopicName, namespace: Namespace, *, is_subscriber: bool
     ) -> bool:
-        """Who is in the topic, and who comes and goes."""
-        if self.is_insecure:
-            return True
-        if namespace.can_see_presence is not None:
-            return await self._ask("can_see_presence", namespace.can_see_presence, caller, topic, answers)
-        return _is_granted(caller, topic, namespace.presence_grants, is_subscriber=is_subscriber)
+        return self.is_insecure or _is_granted(
+            caller, topic, namespace.presence_grants, is_subscriber=is_subscriber
+        )
 
-    async def may_read_history(
-        self,
-        caller: Caller,
-        topic: TopicName,
-        namespace: Namespace,
-        *,
-        is_subscriber: bool,
-        answers: Answers | None = None,
+    def may_read_history(
+        self, caller: Caller, topic: TopicName, namespace: Namespace, *, is_subscriber: bool
     ) -> bool:
-        """What was published before, by asking for it or by recovering it."""
-        if self.is_insecure:
-            return True
-        if namespace.can_read_history is not None:
-            return await self._ask("can_read_history", namespace.can_read_history, caller, topic, answers)
-        return _is_granted(caller, topic, namespace.history_grants, is_subscriber=is_subscriber)
-
-    async def _ask(
-        self, name: str, rule: Rule, caller: Caller, topic: TopicName, answers: Answers | None
-    ) -> bool:
-        async def ask() -> bool:
-            return bool(await self._hooks.call(rule, caller, topic))
-
-        return await (ask() if answers is None else answers.get(name, topic, ask))
+        return self.is_insecure or _is_granted(
+            caller, topic, namespace.history_grants, is_subscriber=is_subscriber
+        )
 
 
 def _is_granted(caller: Caller, topic: TopicName, grants: Grants, *, is_subscriber: bool) -> bool:

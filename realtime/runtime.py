@@ -18,39 +18,25 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from channels.layers import get_channel_layer
-from django.db import DEFAULT_DB_ALIAS, close_old_connections, connections
+from django.db import close_old_connections
 
 from realtime.conf import Settings, load_settings
 from realtime.control import CONTROL_TOPIC, Control
-from realtime.errors import CloseCode, ConfigurationError, LayerUnavailable, PublishUnavailable
+from realtime.errors import CloseCode, ConfigurationError, PublishUnavailable
 from realtime.hooks import Hooks
 from realtime.hub import Hub
-from realtime.keys.download import download
-from realtime.keys.remote import RemoteKeys
-from realtime.late_orders import LateOrders
 from realtime.layers.base import Published, TopicLayer
 from realtime.layers.redis import RedisTopicLayer
-from realtime.login_store import make_logins
 from realtime.node import Node
 from realtime.nodes import NODES_TOPIC, NodeInfo, NodeRegistry
 from realtime.orders import Order
-from realtime.outbox.bell import bell
-from realtime.outbox.listening import listen_forever
-from realtime.outbox.relay import Relay
-from realtime.outbox.store import DatabaseStore
 from realtime.permissions import Permissions
 from realtime.presence.base import Presence
 from realtime.presence.memory import MemoryPresence
 from realtime.presence.redis import RedisPresence
 from realtime.publishing import Prepared, Publisher
-from realtime.rate_limits.base import RateLimiter
-from realtime.rate_limits.memory import MemoryRateLimiter
-from realtime.rate_limits.redis import RedisRateLimiter
-from realtime.rate_limits.throttle import Throttle
-from realtime.rechecks import Rechecks
 from realtime.rpc import methods
 from realtime.sessions import Sessions
-from realtime.surveys import Surveys
 from realtime.tokens import TokenSigner, TokenVerifier
 from realtime.topics.registry import NamespaceRegistry, namespaces
 
@@ -97,19 +83,15 @@ class Runtime:
             clock_ms=lambda: time.time_ns() // 1_000_000,
             max_bytes=settings.max_publication_bytes,
         )
-        self.outbox = _make_relay(self.publisher, rng)
         self._id = str(uuid.uuid4())
         self.presence = _make_presence(layer, settings, process_id=self._id)
         self.sessions = Sessions(limits=settings.limits)
-        self.logins = make_logins(hooks)
         self.token_signer = TokenSigner(
             secret=settings.token_hmac_secret,
             clock=time.time,
             audience=settings.token_audience,
             issuer=settings.token_issuer,
         )
-        self.throttle = Throttle(settings.rates, limiter=_make_rate_limiter(layer), clock=time.monotonic)
-        permissions = Permissions(hooks=hooks, is_insecure=settings.insecure_client)
         self.node = Node(
             version=f"Switchboard {_own_version()}",
             limits=settings.limits,
@@ -121,35 +103,19 @@ class Runtime:
             tokens=TokenVerifier(
                 secret=settings.token_hmac_secret,
                 clock=time.time,
-                public_keys=[
-                    key
-                    for key in (settings.token_rsa_public_key, settings.token_ecdsa_public_key)
-                    if key is not None
-                ],
-                remote_keys=self._make_remote_keys(settings.token_jwks_url),
                 audience=settings.token_audience,
                 issuer=settings.token_issuer,
-                leeway_seconds=settings.token_leeway_seconds,
             ),
             methods=methods,
             hooks=hooks,
-            permissions=permissions,
-            rechecks=Rechecks(
-                permissions=permissions,
-                spawn=self._spawn,
-                sleep=asyncio.sleep,
-                # Half of the threads stay for what clients are waiting for.
-                most_at_once=max(1, settings.hook_threads // 2),
-            ),
+            permissions=Permissions(hooks=hooks, is_insecure=settings.insecure_client),
             sessions=self.sessions,
-            throttle=self.throttle,
             clock=time.time,
             monotonic=time.monotonic,
             new_id=lambda: str(uuid.uuid4()),
             rng=rng,
             allows_anonymous=settings.allow_anonymous_connect,
             subscribes_to_personal_topic=settings.subscribe_to_personal_topic,
-            logins=self.logins,
         )
         self.control = Control(
             layer=layer,
@@ -158,7 +124,6 @@ class Runtime:
             namespaces=registry,
             clock_ms=lambda: time.time_ns() // 1_000_000,
         )
-        self._late_orders = LateOrders(send=self.control.send, spawn=self._spawn, sleep=asyncio.sleep)
         # One machine may run several.
         self._name = f"{settings.node_name or socket.gethostname()}:{os.getpid()}"
         self._started_at = time.time()
@@ -169,13 +134,6 @@ class Runtime:
             interval_seconds=settings.node_announce_interval_seconds,
             monotonic=time.monotonic,
             rng=self.node.rng,
-        )
-        self.surveys = Surveys(
-            layer=layer,
-            hub=self.hub,
-            nodes=self.nodes.nodes,
-            process_id=self._id,
-            spawn=self._spawn,
         )
 
     @property
@@ -192,9 +150,6 @@ class Runtime:
         self.presence.start()
         self.control.start()
         self.nodes.start()
-        self.surveys.start()
-        if self.settings.outbox_relay:
-            self.outbox.start()
         if self.layer.is_shared:
             # In a single process nothing is lost between the log and the hub.
             self._spawn(self.hub.watch_positions(interval_seconds=self.settings.position_check_seconds))
@@ -215,9 +170,7 @@ class Runtime:
         )
 
     async def stop(self) -> None:
-        await self.outbox.stop()
         await self.nodes.stop()
-        await self.surveys.stop()
         await self.control.stop()
         await self._end_tasks()
         await self.presence.close()
@@ -240,20 +193,8 @@ class Runtime:
         self._check_may_block("send_order_blocking()", instead="control.send(…)")
         self._publish_blocking(self.control.prepare(order))
 
-    def send_order_in_time(self, order: Order) -> None:
-        """The same, but where the layer is away the order waits for it, if this process serves clients."""
-        try:
-            self.send_order_blocking(order)
-        except LayerUnavailable as error:
-            loop = self._loop
-            if loop is None or not loop.is_running():
-                raise
-            logger.warning("an order waits until the layer is back: %s", error)
-            loop.call_soon_threadsafe(self._late_orders.add, order)
-
     def describe(self) -> NodeInfo:
         """This process as it is now, for the others."""
-        own_topics = (CONTROL_TOPIC, NODES_TOPIC, *self.surveys.own_topics)
         return NodeInfo(
             id=self._id,
             name=self._name,
@@ -261,7 +202,7 @@ class Runtime:
             started_at=self._started_at,
             clients=self.sessions.connected,
             users=self.sessions.users,
-            topics=len(self.hub) - sum(topic in self.hub for topic in own_topics),
+            topics=len(self.hub) - sum(topic in self.hub for topic in (CONTROL_TOPIC, NODES_TOPIC)),
             subscriptions=self.hub.subscriptions,
             is_draining=self.is_draining,
         )
@@ -288,16 +229,6 @@ class Runtime:
             raise PublishUnavailable("This process is stopping.")
         publishing = self.layer.publish(topic, publication, history=history, idempotency_key=idempotency_key)
         return asyncio.run_coroutine_threadsafe(publishing, loop).result(PUBLISH_TIMEOUT_SECONDS)
-
-    def _make_remote_keys(self, url: str) -> RemoteKeys | None:
-        if not url:
-            return None
-        return RemoteKeys(
-            # Not in the pool of the hooks: a provider that hangs would take one of their threads.
-            fetch=lambda: asyncio.to_thread(download, url),
-            clock=time.monotonic,
-            spawn=self._spawn,
-        )
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -330,28 +261,6 @@ def _make_presence(layer: TopicLayer, settings: Settings, *, process_id: str) ->
     if isinstance(layer, RedisTopicLayer):
         return RedisPresence(layer, process_id=process_id, lease_seconds=settings.presence_lease_seconds)
     return MemoryPresence()
-
-
-def _make_relay(publisher: Publisher, rng: random.Random) -> Relay:
-    hears_others = connections[DEFAULT_DB_ALIAS].vendor == "postgresql"
-    return Relay(
-        store=DatabaseStore(),
-        publisher=publisher,
-        bell=bell,
-        listen=listen_forever if hears_others else None,
-        # Elsewhere that is how soon another process' row is found; here only a killed relay's.
-        poll_seconds=1 if hears_others else 0.25,
-        clock=time.time,
-        monotonic=time.monotonic,
-        rng=rng,
-    )
-
-
-def _make_rate_limiter(layer: TopicLayer) -> RateLimiter:
-    local = MemoryRateLimiter(clock=time.monotonic)
-    if isinstance(layer, RedisTopicLayer):
-        return RedisRateLimiter(layer, local=local, clock=time.monotonic)
-    return local
 
 
 def _with_fresh_connections(function: Callable[..., Any], *args: object) -> Any:

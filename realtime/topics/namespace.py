@@ -32,8 +32,7 @@ OVERRIDABLE = (
     "force_recovery",
     "force_positioning",
 )
-RULES = ("can_subscribe", "can_publish", "can_see_presence", "can_read_history")
-HOOKS = (*RULES, "on_publish", "on_subscribe", "on_unsubscribe")
+HOOKS = ("can_subscribe", "can_publish", "on_publish", "on_subscribe", "on_unsubscribe")
 
 
 class Grants(NamedTuple):
@@ -92,11 +91,8 @@ class Namespace:
     # What happens to a subscriber that reads more slowly than the topic publishes.
     slow_consumer: Literal["disconnect", "conflate"] = "disconnect"
 
-    # Each decides alone where it is given, whatever the options above say.
     can_subscribe: Rule | None = None
     can_publish: Rule | None = None
-    can_see_presence: Rule | None = None
-    can_read_history: Rule | None = None
     on_publish: PublishHook | None = None
     on_subscribe: SubscriptionHook | None = None
     on_unsubscribe: SubscriptionHook | None = None

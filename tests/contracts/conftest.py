@@ -2,6 +2,4 @@
 
 import pytest
 
-pytest.register_assert_rewrite(
-    "realtime.testing.layers", "realtime.testing.presence", "realtime.testing.rate_limits"
-)
+pytest.register_assert_rewrite("realtime.testing.layers", "realtime.testing.presence")

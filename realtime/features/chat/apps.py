@@ -10,8 +10,7 @@ class ChatConfig(AppConfig):
 
     def ready(self) -> None:
         # These import the models, which exist only now.
-        from realtime.features.chat import namespaces, rpc, rules  # noqa: PLC0415
+        from realtime.features.chat import namespaces, rpc  # noqa: PLC0415
 
         namespaces.register_all()
         rpc.register_all()
-        rules.watch_rows()

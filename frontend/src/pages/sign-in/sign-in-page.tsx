@@ -1,4 +1,4 @@
-// The sign-in page: an account's name and password. What else there is to an account, Django's pages have.
+// The sign-in page: a Django account's user name and password.
 
 import { useSignal } from "@preact/signals";
 import { useLayoutEffect, useRef } from "preact/hooks";
@@ -13,8 +13,6 @@ export interface SignInPageProps {
   notice: string | null;
   /** Rejects with ApiError. */
   signIn: (username: string, password: string) => Promise<void>;
-  /** Leaves for another page of the site. */
-  leaveFor: (location: string) => void;
 }
 
 interface Problems {
@@ -25,7 +23,7 @@ interface Problems {
 
 const noProblems: Problems = { username: null, password: null, form: null };
 
-export function SignInPage({ notice, signIn, leaveFor }: SignInPageProps) {
+export function SignInPage({ notice, signIn }: SignInPageProps) {
   const username = useSignal("");
   const password = useSignal("");
   const problems = useSignal<Problems>(noProblems);
@@ -41,7 +39,7 @@ export function SignInPage({ notice, signIn, leaveFor }: SignInPageProps) {
   const submit = async (): Promise<void> => {
     if (isBusy.value) return;
     problems.value = {
-      username: username.value.trim() === "" ? "Enter your user name or e-mail address." : null,
+      username: username.value.trim() === "" ? "Enter your user name." : null,
       password: password.value === "" ? "Enter your password." : null,
       form: null,
     };
@@ -51,10 +49,6 @@ export function SignInPage({ notice, signIn, leaveFor }: SignInPageProps) {
     try {
       await signIn(username.value.trim(), password.value);
     } catch (error) {
-      if (error instanceof ApiError && error.code === "second_factor_required" && error.location !== null) {
-        leaveFor(error.location);
-        return;
-      }
       problems.value = { ...noProblems, form: describe(error) };
       const isWrong = error instanceof ApiError && error.code === "invalid_credentials";
       if (isWrong) {
@@ -99,7 +93,7 @@ export function SignInPage({ notice, signIn, leaveFor }: SignInPageProps) {
           )}
         </div>
         <Field
-          label="User name or e-mail address"
+          label="User name"
           name="username"
           autocomplete="username"
           isRequired
@@ -133,17 +127,6 @@ export function SignInPage({ notice, signIn, leaveFor }: SignInPageProps) {
         >
           {isBusy.value ? "Signing in…" : "Sign in"}
         </button>
-        <ul class="sign-in-links">
-          <li>
-            <a href="/accounts/login/">Passkey or other ways to sign in</a>
-          </li>
-          <li>
-            <a href="/accounts/password/reset/">Forgot your password?</a>
-          </li>
-          <li>
-            <a href="/accounts/signup/">Create an account</a>
-          </li>
-        </ul>
       </form>
     </main>
   );
@@ -154,9 +137,6 @@ function describe(error: unknown): string {
   // The API's text speaks to developers too; this one is the user's.
   if (error.code === "invalid_credentials") {
     return "That user name and password do not match. Check both and try again.";
-  }
-  if (error.code === "email_unconfirmed") {
-    return "Your e-mail address is not confirmed yet. Follow the link in the message that was sent to it.";
   }
   return error.message;
 }

@@ -1,1 +1,0 @@
-"""The server API: what other servers ask of this one, by their API keys."""

@@ -1,1 +1,0 @@
-"""Who did what: sign-ins, what administrators change, what API keys order. Written once, never changed."""

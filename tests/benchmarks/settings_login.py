@@ -1,5 +1,0 @@
-"""Settings of the server that people sign in to: what a session cookie and the rules say, counts."""
-
-from tests.benchmarks.settings import *  # noqa: F403
-
-REALTIME |= {"INSECURE_CLIENT": False}  # noqa: F405
