@@ -8,5 +8,4 @@ class RealtimeConfig(AppConfig):
     verbose_name = "Real time"
 
     def ready(self) -> None:
-        # Importing registers the checks; Django wants that here and not earlier.
-        from realtime import checks  # noqa: F401, PLC0415
+        from realtime import checks  # noqa: F401, PLC0415  # It registers the checks; Django wants that here and not earlier.

@@ -1,12 +1,13 @@
 """Settings of the measured server: the development settings without limits, tokens and debug output."""
 
-from project.settings.dev import *  # noqa: F403
+from project.settings.dev import *  # noqa: F403  # Settings are built on settings.
+from project.settings.dev import REALTIME
 
 # With DEBUG on, Django keeps every SQL query in memory.
 DEBUG = False
 ALLOWED_HOSTS = ["127.0.0.1"]
 
-REALTIME |= {  # noqa: F405
+REALTIME |= {
     "INSECURE_CLIENT": True,
     # All clients come from one address, as one anonymous user.
     "MAX_CONNECTIONS": 0,
