@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import msgspec
 
+from tests.benchmarks.api_key import API_KEY
 from tests.benchmarks.commands import DATA
 from tests.benchmarks.http_load import Poster, posters, request_bytes
 from tests.benchmarks.plan import Plan
 from tests.benchmarks.processes import Server
 from tests.benchmarks.report import Figure
-from tests.benchmarks.settings import API_KEY
 from tests.benchmarks.windows import WARM_UP_SECONDS, Watch, Window, total
 
 CLIENTS = 16
