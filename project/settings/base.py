@@ -1,6 +1,7 @@
 """What all environments share. It is not usable alone: start from dev, prod or test."""
 
 import logging
+import sys
 from collections.abc import Sequence
 from http import HTTPStatus
 from pathlib import Path
@@ -20,7 +21,9 @@ BASE_DIR = Path(__file__).resolve().parent.parent.parent
 FRONTEND_DIST = BASE_DIR / "frontend" / "dist"
 
 INSTALLED_APPS = [
-    "daphne",  # First: it replaces runserver by one that speaks WebSocket.
+    # First: it replaces runserver by one that speaks WebSocket. It brings Twisted, which no worker of
+    # `serve` needs to load and to hold.
+    *(["daphne"] if "runserver" in sys.argv else []),
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
