@@ -63,6 +63,7 @@ MIDDLEWARE = [
     "project.accounts.app_session.AppSessionMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "project.accounts.away.AwayMiddleware",
 ]
 
 ROOT_URLCONF = "project.urls"

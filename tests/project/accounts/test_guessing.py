@@ -120,6 +120,22 @@ def test_nobody_signs_in_while_attempts_cannot_be_counted(alice: User, settings:
     assert answer.headers["Retry-After"]
 
 
+def test_account_pages_say_that_they_are_away_while_attempts_cannot_be_counted(
+    alice: User, settings: Settings
+) -> None:
+    settings.CACHES = {"default": base.cache(["redis://127.0.0.1:1/0"])}
+
+    page = sign_in(Client())
+    for_apps = Client(headers={"user-agent": "an app"}).post(
+        "/_allauth/app/v1/auth/login", {"username": "alice", "password": "x"}, content_type="application/json"
+    )
+
+    assert page.status_code == 503
+    assert "Not possible right now" in page.content.decode()
+    assert error_code(for_apps, status=503) == "accounts_away"
+    assert page.headers["Retry-After"] == for_apps.headers["Retry-After"] == "5"
+
+
 def test_attempts_are_counted_for_all_processes_in_redis(
     alice: User, settings: Settings, redis_url: str, redis_prefix: str
 ) -> None:
