@@ -4,7 +4,6 @@ Whoever needs the engine from outside (consumers, views, commands, features) ask
 """
 
 import asyncio
-import contextvars
 import logging
 import os
 import random
@@ -13,16 +12,16 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from channels.layers import get_channel_layer
-from django.db import DEFAULT_DB_ALIAS, close_old_connections, connections
+from django.db import DEFAULT_DB_ALIAS, connections
 
 from realtime.conf import Settings, load_settings
 from realtime.control import CONTROL_TOPIC, Control
 from realtime.errors import CloseCode, ConfigurationError, LayerUnavailable, PublishUnavailable
+from realtime.hook_threads import HookThreads
 from realtime.hooks import Hooks
 from realtime.hub import Hub
 from realtime.keys.download import download
@@ -76,10 +75,9 @@ class Runtime:
         self.layer = layer
         self.is_draining = False
         self._loop: asyncio.AbstractEventLoop | None = None
-        # Never more database connections for sessions than threads here, however many sockets.
-        self._hook_threads = ThreadPoolExecutor(settings.hook_threads, thread_name_prefix="realtime-hook")
+        self._hook_threads = HookThreads(settings.hook_threads)
         registry = build_namespaces(settings)
-        hooks = Hooks(run_blocking=self._run_blocking)
+        hooks = Hooks(run_blocking=self._hook_threads.run)
         # What the engine does beside the sessions: started here, ended by stop().
         self._tasks: set[asyncio.Task[None]] = set()
         rng = random.Random()  # noqa: S311  # It spreads timers; nothing secret hangs on it.
@@ -222,7 +220,7 @@ class Runtime:
         await self._end_tasks()
         await self.presence.close()
         await self.layer.close()
-        self._hook_threads.shutdown(wait=False, cancel_futures=True)
+        self._hook_threads.stop()
         self._loop = None
 
     def publish_blocking(self, topic: str, data: bytes, *, idempotency_key: str = "") -> Published:
@@ -318,13 +316,6 @@ class Runtime:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _run_blocking(self, function: Callable[..., Any], *args: object) -> Any:
-        context = contextvars.copy_context()
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(
-            self._hook_threads, context.run, _with_fresh_connections, function, *args
-        )
-
 
 def _make_presence(layer: TopicLayer, settings: Settings, *, process_id: str) -> Presence:
     if isinstance(layer, RedisTopicLayer):
@@ -352,15 +343,6 @@ def _make_rate_limiter(layer: TopicLayer) -> RateLimiter:
     if isinstance(layer, RedisTopicLayer):
         return RedisRateLimiter(layer, local=local, clock=time.monotonic)
     return local
-
-
-def _with_fresh_connections(function: Callable[..., Any], *args: object) -> Any:
-    # What Django does around a request: a connection that broke or grew too old is not used again.
-    close_old_connections()
-    try:
-        return function(*args)
-    finally:
-        close_old_connections()
 
 
 def _call_soon(callback: Callable[[], None]) -> None:

@@ -38,7 +38,7 @@ def limit(monkeypatch: pytest.MonkeyPatch) -> Iterator[Limit]:
 
     yield limit
     for runtime in runtimes:
-        runtime._hook_threads.shutdown()
+        runtime._hook_threads.stop()
 
 
 def check(answers: list[Any]) -> None:

@@ -36,4 +36,4 @@ def engine(monkeypatch: pytest.MonkeyPatch, realtime_options: dict[str, Any]) ->
     audit._published.clear()
     audit._counting.clear()
     yield runtime
-    runtime._hook_threads.shutdown()
+    runtime._hook_threads.stop()
