@@ -4,6 +4,7 @@ A server has it when it runs with tests.end_to_end.settings_probe.
 """
 
 import asyncio
+import os
 from collections import defaultdict
 from typing import Any
 
@@ -26,7 +27,7 @@ class ProbeConfig(AppConfig):
     label = "probe"
 
     def ready(self) -> None:
-        for function in (echo, add, whoami, crash, refuse, hold, release, received):
+        for function in (echo, add, whoami, process, crash, refuse, hold, release, received):
             methods.register(f"probe.{function.__name__}")(function)
         for action in (subscribe_me, unsubscribe_me, message_me, refresh_me, lose_position):
             methods.register(f"probe.{action.__name__}")(action)
@@ -62,6 +63,11 @@ async def add(caller: Caller, data: Addends) -> dict[str, int]:
 def whoami(caller: Caller, data: None) -> dict[str, Any]:
     info = msgspec.json.decode(caller.info) if caller.info else None
     return {"user": caller.user, "client": caller.client, "info": info}
+
+
+def process(caller: Caller, data: None) -> int:
+    """Which process serves the caller."""
+    return os.getpid()
 
 
 def crash(caller: Caller, data: Any) -> None:
