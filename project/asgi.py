@@ -9,9 +9,9 @@ import django
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings.dev")
-# Consumers import models, which exist only once Django is set up.
 django.setup()
 
+# E402: consumers import models, which exist only once Django is set up.
 from channels.routing import ProtocolTypeRouter  # noqa: E402
 
 from api.server.direct import ServerApi  # noqa: E402

@@ -82,7 +82,7 @@ class WorkerServer(GentleServer):
         loop = asyncio.get_running_loop()
         loop.add_reader(self._inheritance.lifeline, self._on_lifeline)
         deadline = loop.time() + LAYER_PATIENCE_SECONDS
-        while not (self._is_connected() or self.should_exit or loop.time() > deadline):  # noqa: ASYNC110
+        while not (self._is_connected() or self.should_exit or loop.time() > deadline):  # noqa: ASYNC110  # None of them sets an event.
             await asyncio.sleep(LOOK_EVERY_SECONDS)
         self._acceptor = Acceptor(
             self._listener,
@@ -173,7 +173,7 @@ def work(inheritance: Inheritance, runtime: Runtime) -> None:
     """Serves until its supervisor, or a signal, says stop."""
     for descriptor in inheritance.descriptors:
         # Not for the children of this process: they would keep the socket and the pipes open.
-        os.set_inheritable(descriptor, False)  # noqa: FBT003
+        os.set_inheritable(descriptor, False)  # noqa: FBT003  # It takes no keywords.
     # Whoever means the supervisor may hit its workers too (`pkill -HUP`); they get their turn by it.
     signal.signal(signal.SIGHUP, lambda _number, _frame: None)
     server = WorkerServer(inheritance, runtime)

@@ -8,12 +8,10 @@ class RealtimeConfig(AppConfig):
     verbose_name = "Real time"
 
     def ready(self) -> None:
-        # Importing registers the checks; Django wants that here and not earlier.
-        from realtime import checks, login_ends  # noqa: F401, PLC0415
+        from realtime import checks, login_ends  # noqa: F401, PLC0415  # It registers the checks; Django wants that here.
 
         login_ends.install()
         if apps.is_installed("django.contrib.auth"):
-            # Its models exist only then.
-            from realtime.revocation import accounts  # noqa: PLC0415
+            from realtime.revocation import accounts  # noqa: PLC0415  # Its models exist only then.
 
             accounts.install()

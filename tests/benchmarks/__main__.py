@@ -99,7 +99,7 @@ def main(arguments: Sequence[str]) -> int:
             sizes=sizes[server],
             cores=cores,
             has_bars=server == "serve",
-            progress=lambda text, section=section: _progress(f"{section}: {text}"),  # type: ignore[misc]
+            progress=lambda text, section=section: _progress(f"{section}: {text}"),  # type: ignore[misc]  # mypy infers no lambda with a default.
         )
         try:
             figures += uvloop.run(_finish(measure, plan))

@@ -230,7 +230,7 @@ async def idle(plan: Plan) -> list[Figure]:
             await clients.add_subscribers(
                 openings[100:],
                 within_seconds=DEADLINE_SECONDS * 2,
-                progress=lambda opened, name=name: (  # type: ignore[misc]
+                progress=lambda opened, name=name: (  # type: ignore[misc]  # mypy infers no lambda with a default.
                     None
                     if opened % 1_000
                     else plan.progress(f"idle, {name}: {opened:,} of {count:,} connected")

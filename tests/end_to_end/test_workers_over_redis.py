@@ -85,7 +85,7 @@ async def test_a_rolling_restart_loses_nothing_while_messages_flow(
 
 def fetch_readiness(server: Server) -> tuple[int, object]:
     try:
-        with urllib.request.urlopen(f"{server.http}/health/ready", timeout=5) as answer:  # noqa: S310
+        with urllib.request.urlopen(f"{server.http}/health/ready", timeout=5) as answer:  # noqa: S310  # Loopback only.
             return answer.status, without_outbox(json.load(answer))
     except urllib.error.HTTPError as error:
         return error.code, without_outbox(json.load(error))

@@ -105,7 +105,7 @@ def test_a_module_outside_of_the_project_with_a_bad_option_is_refused(tmp_path: 
         ("", "", []),
         ("127.0.0.1", "", []),
         ("0.0.0.0", "", ["*"]),  # noqa: S104 -- a value to read, nothing listens there
-        ("0.0.0.0", "my.example", ["my.example"]),  # noqa: S104
+        ("0.0.0.0", "my.example", ["my.example"]),  # noqa: S104 -- likewise
     ],
 )
 def test_development_answers_to_this_machine_or_to_whoever_it_is_served_to(

@@ -76,7 +76,7 @@ async def test_without_an_annotation_any_json_is_taken_and_no_data_is_null() -> 
     registry = MethodRegistry()
 
     @registry.register("echo")
-    def echo(caller, data):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    def echo(caller, data):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202  # That is the test.
         return [data]
 
     assert await call(registry, "echo", b'{"a":[1]}') == b'[{"a":[1]}]'
