@@ -15,6 +15,12 @@ from django.db import connections
 from tests.redis_server import RedisServer
 from tests.servers import Server
 
+# Suites live in the shipped test kit; pytest must explain their failures as it does its own. It can do so
+# only before anything imports them.
+pytest.register_assert_rewrite(
+    "realtime.testing.layers", "realtime.testing.presence", "realtime.testing.rate_limits"
+)
+
 
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> dict[str, Any]:
     return {"uvloop": uvloop.new_event_loop}

@@ -13,7 +13,7 @@ from realtime.layers.base import HistoryPolicy
 from realtime.layers.redis import RedisTopicLayer
 from realtime.messages import Publication
 from tests.end_to_end.neighbour import GROUP
-from tests.raw_client import connected_client
+from tests.raw_client import RawClient, connected_client
 from tests.redis_server import RedisServer
 from tests.servers import Server
 from tests.waiting import wait_until
@@ -65,6 +65,17 @@ async def notes(server: Server) -> AsyncIterator[Notes]:
         yield client
 
 
+@asynccontextmanager
+async def audience(server: Server) -> AsyncIterator[tuple[list[Notes], list[RawClient]]]:
+    """Members of the group, and as many subscribers of the topic."""
+    async with AsyncExitStack() as stack:
+        members = [await stack.enter_async_context(notes(server)) for _ in range(EACH)]
+        subscribers = [await stack.enter_async_context(connected_client(server.ws)) for _ in range(EACH)]
+        for subscriber in subscribers:
+            await subscriber.subscribe(TOPIC)
+        yield members, subscribers
+
+
 @pytest.fixture
 async def layer(redis: RedisServer) -> AsyncIterator[RedisTopicLayer]:
     """Another process', which serves nobody."""
@@ -76,12 +87,7 @@ async def layer(redis: RedisServer) -> AsyncIterator[RedisTopicLayer]:
 async def test_groups_and_topics_live_side_by_side(
     server: Server, redis: RedisServer, layer: RedisTopicLayer
 ) -> None:
-    async with AsyncExitStack() as stack:
-        members = [await stack.enter_async_context(notes(server)) for _ in range(EACH)]
-        subscribers = [await stack.enter_async_context(connected_client(server.ws)) for _ in range(EACH)]
-        for subscriber in subscribers:
-            await subscriber.subscribe(TOPIC)
-
+    async with audience(server) as (members, subscribers):
         for number in range(COUNT):
             await layer.group_send(GROUP, {"type": "note", "text": str(number)})
             data = Raw(b'{"n": %d}' % number)
@@ -102,11 +108,7 @@ async def test_groups_and_topics_live_side_by_side(
 async def test_both_go_on_after_their_connection_to_redis_was_cut(
     server: Server, redis: RedisServer, layer: RedisTopicLayer
 ) -> None:
-    async with AsyncExitStack() as stack:
-        members = [await stack.enter_async_context(notes(server)) for _ in range(EACH)]
-        subscribers = [await stack.enter_async_context(connected_client(server.ws)) for _ in range(EACH)]
-        for subscriber in subscribers:
-            await subscriber.subscribe(TOPIC)
+    async with audience(server) as (members, subscribers):
         group = f"{PREFIX}__group__{GROUP}"
         assert listeners(redis, group) == 2
 

@@ -1,10 +1,12 @@
-"""Redis layers for tests: each with a recorder of what it hands over, ended with the test."""
+"""Redis layers for tests: each with a recorder of what it hands over."""
 
 import asyncio
 import itertools
-from collections.abc import Iterable
+import logging
+from collections.abc import Callable, Iterable
 from typing import Any
 
+import pytest
 from msgspec import Raw
 
 from realtime.errors import LayerUnavailable
@@ -57,6 +59,11 @@ class Layer(RedisTopicLayer):
                     await asyncio.sleep(0.01)
         raise AssertionError("unreachable")
 
+    async def begin(self, topic: str) -> Position:
+        """Subscribes, and publishes the first into the topic's log; gives its position."""
+        await self.subscribe(topic)
+        return await self.say(topic, 1)
+
     async def log_of(self, topic: str) -> list[tuple[int, bytes]]:
         history = await self.history(topic, policy=LONG)
         return [(each.offset, bytes(each.data)) for each in history.publications]
@@ -78,3 +85,12 @@ class Layer(RedisTopicLayer):
     async def fall(self) -> None:
         """Returns when it is not."""
         await until(lambda: not self.is_available)
+
+
+MakeRedis = Callable[..., RedisServer]
+MakeLayer = Callable[..., Layer]
+
+
+def told(caplog: pytest.LogCaptureFixture, level: int = logging.WARNING) -> list[str]:
+    """What was logged, from this level up."""
+    return [record.message for record in caplog.records if record.levelno >= level]

@@ -33,6 +33,15 @@ def count_reads(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return reads
 
 
+async def doubt_and_read(stage: Stage) -> None:
+    """The topic is doubted and its log has been read; the answer is on the way until the gates open."""
+    stage.layer.gated = {"history"}
+    stage.hub.doubt([TOPIC])
+    await settle()
+    stage.layer.open()
+    await settle()
+
+
 # ── A gap ─────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -399,11 +408,7 @@ async def test_events_go_on_while_a_doubted_topic_is_read(stage: Stage) -> None:
 
 async def test_a_doubt_during_a_read_is_answered_by_another_read(stage: Stage) -> None:
     subscriber = await stage.positioned()
-    stage.layer.gated = {"history"}
-    stage.hub.doubt([TOPIC])
-    await settle()
-    stage.layer.open()
-    await settle()
+    await doubt_and_read(stage)
 
     await stage.lose()
     stage.hub.doubt([TOPIC])
@@ -493,13 +498,8 @@ async def test_who_waits_for_what_was_lost_is_freed_after_a_short_time(stage: St
 
 async def test_who_begins_to_wait_during_a_read_is_served_by_the_next(stage: Stage) -> None:
     early = await stage.positioned()
-    stage.layer.gated = {"history"}
-    stage.hub.doubt([TOPIC])
-    await settle()
-    stage.layer.open()
-    await settle()
+    await doubt_and_read(stage)
 
-    # The log was read before this, and its answer is on the way.
     await stage.lose()
     late = await stage.positioned()
     stage.layer.open_all()

@@ -5,7 +5,6 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
 
 import pytest
 from msgspec import Raw
@@ -15,26 +14,8 @@ from realtime.layers.base import Published
 from realtime.layers.redis_blocking import BlockingRedisLayer
 from realtime.messages import ClientInfo, Position, Publication
 from realtime.redis.blocking_shard import MAX_CONNECTIONS
-from tests.realtime.redis_layers import AWAY_SECONDS, LONG, Layer
-from tests.redis_server import RedisServer
+from tests.realtime.redis_layers import AWAY_SECONDS, LONG, Layer, MakeLayer, MakeRedis
 from tests.waiting import until, wait_until
-
-MakeRedis = Callable[..., RedisServer]
-MakeLayer = Callable[..., Layer]
-
-
-@pytest.fixture
-async def make_layer() -> AsyncIterator[MakeLayer]:
-    layers: list[Layer] = []
-
-    def make(*hosts: object, **options: object) -> Layer:
-        layers.append(Layer(*hosts, **options))
-        return layers[-1]
-
-    yield make
-    for layer in layers:
-        layer.blocking.close()
-        await layer.close()
 
 
 def publish(blocking: BlockingRedisLayer, topic: str, data: bytes | str | int, *, key: str = "") -> Published:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from realtime.redis.shard import Shard
+from tests.redis_server import RedisServer
 
 
 @pytest.fixture
@@ -20,3 +21,17 @@ async def open_shard() -> AsyncIterator[Callable[..., Shard]]:
     yield open_one
     for shard in shards:
         await shard.close()
+
+
+@pytest.fixture
+def server(make_redis: Callable[..., RedisServer]) -> RedisServer:
+    """A server that serves this test alone."""
+    return make_redis()
+
+
+@pytest.fixture
+async def shard(server: RedisServer, open_shard: Callable[..., Shard]) -> Shard:
+    """Connected to `server`."""
+    shard = open_shard(server.url)
+    await shard.call("PING")
+    return shard

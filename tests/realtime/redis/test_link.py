@@ -30,6 +30,13 @@ async def end_of(task: "asyncio.Task[object]") -> BaseException | None:
     return None if task.cancelled() else task.exception()
 
 
+async def block(shard: Shard, server: RedisServer) -> "asyncio.Task[object]":
+    """A request that the server has, and does not answer."""
+    task = asyncio.create_task(shard.call("BLPOP", "nothing", 0))
+    await until(lambda: server.client().info("clients")["blocked_clients"] == 1)
+    return task
+
+
 # ── Requests and answers ──────────────────────────────────────────────────────────────────────
 
 
@@ -159,13 +166,9 @@ async def test_a_lost_connection_comes_back_by_itself_and_is_told_of_once(
 
 
 async def test_what_was_sent_fails_when_the_connection_is_cut_and_what_comes_next_waits(
-    open_shard: OpenShard, make_redis: MakeRedis
+    server: RedisServer, shard: Shard
 ) -> None:
-    server = make_redis()
-    shard = open_shard(server.url)
-    await shard.call("PING")
-    blocked = asyncio.create_task(shard.call("BLPOP", "nothing", 0))
-    await until(lambda: server.client().info("clients")["blocked_clients"] == 1)
+    blocked = await block(shard, server)
 
     assert server.cut_commands() == 1
 
@@ -201,12 +204,8 @@ async def test_a_connection_that_is_reset_in_the_midst_of_requests_is_an_outage_
 
 
 async def test_a_server_that_says_nothing_any_more_is_given_up_in_time(
-    open_shard: OpenShard, make_redis: MakeRedis, caplog: pytest.LogCaptureFixture
+    server: RedisServer, shard: Shard, caplog: pytest.LogCaptureFixture
 ) -> None:
-    server = make_redis()
-    shard = open_shard(server.url)
-    await shard.call("PING")
-
     server.pause()
 
     with pytest.raises(LayerUnavailable):
@@ -373,12 +372,9 @@ async def test_a_user_who_may_not_ask_for_the_run_id_is_refused_with_the_remedy(
 
 
 async def test_a_crowd_that_waits_is_bounded(
-    open_shard: OpenShard, make_redis: MakeRedis, monkeypatch: pytest.MonkeyPatch
+    server: RedisServer, shard: Shard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(link, "MAX_WAITING", 10)
-    server = make_redis()
-    shard = open_shard(server.url)
-    await shard.call("PING")
     server.pause()
 
     waiting = [asyncio.create_task(shard.call("ECHO", f"{number}")) for number in range(11)]
@@ -391,13 +387,9 @@ async def test_a_crowd_that_waits_is_bounded(
 
 
 async def test_closing_fails_what_waits_and_the_next_use_begins_anew(
-    open_shard: OpenShard, make_redis: MakeRedis
+    server: RedisServer, shard: Shard
 ) -> None:
-    server = make_redis()
-    shard = open_shard(server.url)
-    await shard.call("PING")
-    waiting = asyncio.create_task(shard.call("BLPOP", "nothing", 0))
-    await until(lambda: server.client().info("clients")["blocked_clients"] == 1)
+    waiting = await block(shard, server)
 
     await shard.close()
 

@@ -211,11 +211,8 @@ async def test_everything_is_subscribed_again_after_an_outage_and_named(
 
 
 async def test_what_is_given_up_and_taken_while_redis_is_away_counts_when_it_is_back(
-    open_shard: OpenShard, make_redis: MakeRedis
+    server: RedisServer, shard: Shard
 ) -> None:
-    server = make_redis()
-    shard = open_shard(server.url)
-    await shard.call("PING")
     restored: list[Collection[str]] = []
     shard.on_restored(restored.append)
     for name in ("kept", "dropped", "renewed"):
@@ -236,11 +233,8 @@ async def test_what_is_given_up_and_taken_while_redis_is_away_counts_when_it_is_
 
 
 async def test_subscribing_fails_in_time_while_redis_is_away_and_leaves_nothing_behind(
-    open_shard: OpenShard, make_redis: MakeRedis
+    server: RedisServer, shard: Shard
 ) -> None:
-    server = make_redis()
-    shard = open_shard(server.url)
-    await shard.call("PING")
     await shard.subscribe("kept", Inbox())
     server.kill()
     await until(lambda: not shard.is_up)
