@@ -26,6 +26,16 @@ def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> d
     return {"uvloop": uvloop.new_event_loop}
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long tests begin first, then groups of one process: at the end none waits for another."""
+
+    def is_short(item: pytest.Item) -> tuple[bool, bool]:
+        # Whoever needs longer than others says so by a time-out of its own.
+        return item.get_closest_marker("timeout") is None, item.get_closest_marker("xdist_group") is None
+
+    items.sort(key=is_short)
+
+
 @pytest.fixture(autouse=True)
 def nobody_tried_to_sign_in() -> None:
     """Wrong passwords are counted in the cache of this process: no test starts with those of another."""

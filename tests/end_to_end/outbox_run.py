@@ -10,7 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,8 +30,9 @@ FREE = [f"free:{number}" for number in range(4)]
 RELAYS = 2
 # How long after the last commit something may still be missing: relays go on dying, and start anew.
 PATIENCE_SECONDS = 60
-# How long a relay lives, at most: many batches, or none.
-LIFE_SECONDS = 2.0
+# How long a relay lives, at most: many batches, or none. It is counted in what arrives, so that a fast
+# machine sees as many deaths as a slow one, and ends in any case.
+LIFE_PUBLICATIONS, LIFE_SECONDS = 400, 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,17 +72,23 @@ class Received:
 class Relays:
     """Processes of `manage.py relay`; each is killed after a random time, and another takes its place."""
 
-    def __init__(self, fork: asyncio.subprocess.Process, rng: random.Random) -> None:
+    def __init__(self, fork: asyncio.subprocess.Process, received: Received, rng: random.Random) -> None:
         self._fork = fork
+        self._received = received
         self._rng = rng
         self.killed = 0
 
     async def keep_killing(self) -> None:
         while True:
             relay = await self.start_one()
-            await asyncio.sleep(self._rng.uniform(0, LIFE_SECONDS))
+            goal = len(self._received) + self._rng.randrange(LIFE_PUBLICATIONS)
+            await self._wait_for(goal)
             os.kill(relay, signal.SIGKILL)
             self.killed += 1
+
+    async def _wait_for(self, publications: int) -> None:
+        with suppress(TimeoutError):
+            await until(lambda: len(self._received) >= publications, patience_seconds=LIFE_SECONDS)
 
     async def start_one(self) -> int:
         assert self._fork.stdin is not None
@@ -118,7 +125,7 @@ async def run_outbox(
         rng = random.Random(seed)  # noqa: S311  # Repeatable.
         began = time.monotonic()
         async with _forking(env, log.fileno()) as fork:
-            relays = Relays(fork, rng)
+            relays = Relays(fork, received, rng)
             killing = [asyncio.create_task(relays.keep_killing()) for _ in range(RELAYS)]
             printed = await _finish(
                 _python(

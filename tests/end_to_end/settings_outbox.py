@@ -8,6 +8,12 @@ REALTIME = {
     "NAMESPACES": {
         "locked": {"history_size": 100, "history_ttl": 60},
         "free": {},
-        "open": {"history_size": 100, "history_ttl": 60, "allow_subscribe_for_client": True},
+        # Subscribers begin at a position, so that none misses what is published before pub/sub is back.
+        "open": {
+            "history_size": 100,
+            "history_ttl": 60,
+            "force_recovery": True,
+            "allow_subscribe_for_client": True,
+        },
     },
 }

@@ -10,7 +10,7 @@ import pytest
 from tests.postgres import running_postgres
 
 ROOT = Path(__file__).resolve().parents[2]
-STORING = ("tests/features", "tests/api", "tests/project/test_settings.py")
+STORING = ("tests/features", "tests/api", "tests/project/accounts")
 
 
 @pytest.mark.timeout(300)
