@@ -99,13 +99,13 @@ class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
         if not change:
             obj.created_by = request.user if isinstance(request.user, User) else None
             # To response_add(), which is what the browser gets: neither cookie nor session has it.
-            request.api_key_secret = arm_key(obj)  # type: ignore[attr-defined]
+            request.api_key_secret = arm_key(obj)  # type: ignore[attr-defined]  # It is ours.
         super().save_model(request, obj, form, change)
 
     def response_add(
         self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None
     ) -> HttpResponse:
-        secret: Secret = request.api_key_secret  # type: ignore[attr-defined]
+        secret: Secret = request.api_key_secret  # type: ignore[attr-defined]  # It is ours.
         return self._show(request, obj, secret, is_new=True)
 
     # ── Actions ───────────────────────────────────────────────────────────────────────────────

@@ -8,9 +8,8 @@ class ApiConfig(AppConfig):
     verbose_name = "Server API"
 
     def ready(self) -> None:
-        # These import the models, which exist only now.
-        from api.key_audit import audit_rows  # noqa: PLC0415
-        from api.key_rows import watch_rows  # noqa: PLC0415
+        from api.key_audit import audit_rows  # noqa: PLC0415  # They import the models, which exist only now.
+        from api.key_rows import watch_rows  # noqa: PLC0415  # Likewise.
 
         audit_rows()
         watch_rows()

@@ -18,6 +18,5 @@ async def page(request: HttpRequest) -> HttpResponse:
         response = render(request, "app.html")
     except DjangoViteAssetNotFoundError:
         return render(request, "not_built.html", status=HTTPStatus.SERVICE_UNAVAILABLE)
-    # As django-csp's decorator does, which knows no async views.
-    response._csp_update = TRUSTED_TYPES  # type: ignore[attr-defined]  # noqa: SLF001
+    response._csp_update = TRUSTED_TYPES  # type: ignore[attr-defined]  # noqa: SLF001  # As django-csp's decorator, which knows no async views.
     return response

@@ -11,7 +11,7 @@ from api.urls import api_urls, health_urls
 from project.page import page
 
 # With second factors and limits, which the admin's own page does not know.
-admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # As allauth documents it.
 
 
 def absent(request: HttpRequest) -> NoReturn:

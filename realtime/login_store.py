@@ -89,7 +89,7 @@ class DjangoLogins:
             return None
         try:
             # Always a text there, whatever the key's type.
-            user_id = get_user_model()._meta.pk.to_python(data.get(SESSION_KEY))  # noqa: SLF001 -- As Django.
+            user_id = get_user_model()._meta.pk.to_python(data.get(SESSION_KEY))
         except ValidationError:
             return None
         # It gives none for who is inactive.

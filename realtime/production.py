@@ -12,7 +12,7 @@ MIN_SECRET_BYTES = 32
 MIN_DISTINCT_CHARACTERS = 10
 # Of secrets that stand in public files, this project's and others'.
 WELL_KNOWN = ("django-insecure", "development-only", "test-only", "changeme", "change-me", "change_me")
-NEW_SECRET = 'Make one: python -c "import secrets; print(secrets.token_urlsafe(48))"'  # noqa: S105
+NEW_SECRET = 'Make one: python -c "import secrets; print(secrets.token_urlsafe(48))"'  # noqa: S105  # It is how to make one.
 
 
 @dataclass(frozen=True, slots=True)

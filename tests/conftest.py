@@ -136,7 +136,7 @@ def make_redis() -> Iterator[Callable[..., RedisServer]]:
 def audited_soon(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
     """Audit entries that were left to the writer's thread: a test's own database is not for it."""
     # Imported here: a model can be only once Django is set up.
-    from realtime.features.audit.log import writer  # noqa: PLC0415
+    from realtime.features.audit.log import writer  # noqa: PLC0415  # Once Django is set up.
 
     entries: list[Any] = []
     monkeypatch.setattr(writer, "store", entries.extend)

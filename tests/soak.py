@@ -184,7 +184,7 @@ async def soak(options: argparse.Namespace) -> None:
     if options.only in (None, "faults"):
         await soak_faults(folder, options.minutes * 60, random.Random(options.seed))  # noqa: S311  # Repeatable.
     if options.only in (None, "outbox"):
-        await soak_outbox(folder, options.minutes * 60, random.Random(options.seed))  # noqa: S311
+        await soak_outbox(folder, options.minutes * 60, random.Random(options.seed))  # noqa: S311  # Likewise.
     if options.only in (None, "churn"):
         await soak_churn(folder, options.minutes * 60)
 

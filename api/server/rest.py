@@ -486,7 +486,7 @@ def _guarded(view: View) -> Callable[..., Coroutine[Any, Any, HttpResponseBase]]
     async def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
             # From now on it is `request.body`, whatever Django's limit for browsers is.
-            request._body = read_body(request)  # noqa: SLF001
+            request._body = read_body(request)  # noqa: SLF001  # Django keeps it there.
         except ApiError as error:
             return answer_to(error)
         response = await view(request, *args, **kwargs)

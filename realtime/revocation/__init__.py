@@ -46,7 +46,7 @@ def recheck_on(
         topics=topics,
         fields=both_names(model, fields),
     )
-    if model._meta.auto_created:  # noqa: SLF001  # Django's documented way to a model's options.
+    if model._meta.auto_created:  # Django's documented way to a model's options.
         watch_relation(model, dependency)
     else:
         watch_rows(model, dependency)

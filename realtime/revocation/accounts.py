@@ -15,19 +15,19 @@ _FLAGS = ("is_active", "is_staff", "is_superuser")
 def install() -> None:
     """Called once, when all apps are there; django.contrib.auth must be one of them."""
     account: Any = get_user_model()
-    flags = [field.name for field in account._meta.get_fields() if field.name in _FLAGS]  # noqa: SLF001
+    flags = [field.name for field in account._meta.get_fields() if field.name in _FLAGS]
     of_itself = Dependency(users=lambda row: [row.pk], fields=both_names(account, flags), counts_new=False)
     if flags:
         watch_rows(account, of_itself)
     for name in ("groups", "user_permissions"):
         field = getattr(account, name, None)
         if field is not None:
-            key = field.through._meta.get_field(field.field.m2m_field_name()).attname  # noqa: SLF001
-            of_user = Dependency(users=lambda row, key=key: [getattr(row, key)])  # type: ignore[misc]
+            key = field.through._meta.get_field(field.field.m2m_field_name()).attname
+            of_user = Dependency(users=lambda row, key=key: [getattr(row, key)])  # type: ignore[misc]  # Of any model.
             # An account that is deleted has no connections any more (realtime/login_ends.py).
             watch_relation(field.through, of_user, ends=(Group, Permission))
     if hasattr(account, "groups"):
-        accounts = account._base_manager  # noqa: SLF001  # Whatever the project's own manager hides.
+        accounts = account._base_manager  # Whatever the project's own manager hides.
         of_members = Dependency(
             users=lambda row: accounts.filter(groups=row.group_id).values_list("pk", flat=True).iterator()
         )

@@ -46,5 +46,5 @@ class Dependency:
 
 def both_names(model: type[Model], fields: Iterable[str]) -> frozenset[str]:
     """Raises FieldDoesNotExist. "team" is "team_id", too, where it refers to a row."""
-    attributes = [model._meta.get_field(name) for name in fields]  # noqa: SLF001
+    attributes = [model._meta.get_field(name) for name in fields]
     return frozenset({getattr(field, "attname", field.name) for field in attributes} | set(fields))

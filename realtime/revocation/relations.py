@@ -39,7 +39,7 @@ def watch_relation(
                 _note_rows_of(name, instance, using)
 
     def _note_rows_of(name: str, instance: Model, using: str) -> None:
-        rows = through._base_manager.using(using).filter(**{name: instance.pk})  # noqa: SLF001
+        rows = through._base_manager.using(using).filter(**{name: instance.pk})
         note_all(using, dependency, rows.iterator())
 
     m2m_changed.connect(related, sender=through, weak=False)
@@ -50,21 +50,21 @@ def watch_relation(
 
 def _names_of_ends(through: type[Model]) -> tuple[str, str]:
     """The attributes with the keys: of the model that declares the relation, and of the other."""
-    declaring: Any = through._meta.auto_created  # noqa: SLF001
-    for field in declaring._meta.local_many_to_many:  # noqa: SLF001
+    declaring: Any = through._meta.auto_created
+    for field in declaring._meta.local_many_to_many:
         if field.remote_field.through is through:
-            get: Any = through._meta.get_field  # noqa: SLF001
+            get: Any = through._meta.get_field
             return get(field.m2m_field_name()).attname, get(field.m2m_reverse_field_name()).attname
     raise LookupError(f"{through.__name__} belongs to no many-to-many field")
 
 
 def _ends_of(through: type[Model], names: tuple[str, str]) -> list[type[Model]]:
-    by_attribute = {getattr(field, "attname", ""): field for field in through._meta.get_fields()}  # noqa: SLF001
+    by_attribute = {getattr(field, "attname", ""): field for field in through._meta.get_fields()}
     ends: list[Any] = [by_attribute[name].related_model for name in names]
     return ends
 
 
 def _unsaved(through: type[Model], using: str, **keys: object) -> Model:
     row = through(**keys)
-    row._state.db = using  # noqa: SLF001  # Where its related rows are looked up.
+    row._state.db = using  # Where its related rows are looked up.
     return row

@@ -28,7 +28,7 @@ def watch_rows(model: type[Model], dependency: Dependency) -> None:
 
 def kin_of(model: type[Model]) -> list[type[Model]]:
     """With its proxies and children: each sends signals in its own name alone."""
-    concrete = model._meta.concrete_model or model  # noqa: SLF001
+    concrete = model._meta.concrete_model or model
     return [each for each in apps.get_models(include_auto_created=True) if issubclass(each, concrete)]
 
 
@@ -41,13 +41,13 @@ def _keep_what_was(
     raw: bool,
     **_: Any,
 ) -> None:
-    pk: Any = sender._meta.pk  # noqa: SLF001  # Django's documented way to a model's options.
+    pk: Any = sender._meta.pk
     # As Django has it: such a row is inserted.
-    is_new = instance.pk is None or (instance._state.adding and pk.has_default())  # noqa: SLF001
+    is_new = instance.pk is None or (instance._state.adding and pk.has_default())
     if raw or is_new or not any(_counts(each, update_fields) for each in _of_rows.get(sender, ())):
         return
     # Not remembered when the row is loaded, which would cost every request something.
-    before = sender._base_manager.using(using).filter(pk=instance.pk).first()  # noqa: SLF001
+    before = sender._base_manager.using(using).filter(pk=instance.pk).first()
     instance.__dict__[_BEFORE] = before
 
 

@@ -18,13 +18,13 @@ from django.db import connection, transaction
 
 django.setup()
 
-from django.contrib.auth.models import User  # noqa: E402
+from django.contrib.auth.models import User  # noqa: E402  # Once Django is set up.
 
-from realtime.features.chat.models import Message, Room  # noqa: E402
-from realtime.messages import Publication  # noqa: E402
-from realtime.outbox import publish_on_commit  # noqa: E402
-from realtime.runtime import get_runtime  # noqa: E402
-from tests.benchmarks.outbox_jobs import Done, How, Job  # noqa: E402
+from realtime.features.chat.models import Message, Room  # noqa: E402  # Once Django is set up.
+from realtime.messages import Publication  # noqa: E402  # Once Django is set up.
+from realtime.outbox import publish_on_commit  # noqa: E402  # Once Django is set up.
+from realtime.runtime import get_runtime  # noqa: E402  # Once Django is set up.
+from tests.benchmarks.outbox_jobs import Done, How, Job  # noqa: E402  # Once Django is set up.
 
 TOPIC = "plain:bench"
 TEXT = "x" * 100
@@ -97,7 +97,7 @@ async def work() -> None:
         seconds = time.perf_counter() - began
         if job.how != "no publication":
             async with asyncio.timeout(DRAINED_WITHIN_SECONDS):
-                while len(ears.heard_at) < len(committed_at):  # noqa: ASYNC110
+                while len(ears.heard_at) < len(committed_at):  # noqa: ASYNC110  # Another process sets no events of ours.
                     await asyncio.sleep(0.01)
         done = Done(
             count=len(committed_at),

@@ -8,10 +8,10 @@ import django
 # Models need what it sets up.
 django.setup()
 
-from django.conf import settings  # noqa: E402
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY  # noqa: E402
-from django.contrib.auth.models import User  # noqa: E402
-from django.core.management import call_command  # noqa: E402
+from django.conf import settings  # noqa: E402  # Once Django is set up.
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY  # noqa: E402  # Once Django is set up.
+from django.contrib.auth.models import User  # noqa: E402  # Once Django is set up.
+from django.core.management import call_command  # noqa: E402  # Once Django is set up.
 
 
 def main(session_key: str) -> None:

@@ -22,7 +22,7 @@ def main() -> None:
         relay = os.fork()
         if relay == 0:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            with open(os.devnull) as nothing:  # noqa: PTH123
+            with open(os.devnull) as nothing:  # noqa: PTH123  # No path of a file.
                 os.dup2(nothing.fileno(), 0)
             call_command("relay", stdout=sys.stderr)
             os._exit(0)

@@ -235,7 +235,7 @@ async def _wait_until_empty(database_url: str) -> int:
             return int(number)
 
     deadline = time.monotonic() + 10
-    while (left := await asyncio.to_thread(count)) and time.monotonic() < deadline:  # noqa: ASYNC110
+    while (left := await asyncio.to_thread(count)) and time.monotonic() < deadline:  # noqa: ASYNC110  # Other processes set no events of ours.
         await asyncio.sleep(0.05)
     return left
 

@@ -20,7 +20,7 @@ from django.db import connection, transaction
 
 django.setup()
 
-from realtime.outbox import publish_on_commit  # noqa: E402
+from realtime.outbox import publish_on_commit  # noqa: E402  # It imports models, which exist only now.
 
 LOCKED = [f"locked:{number}" for number in range(4)]
 FREE = [f"free:{number}" for number in range(4)]

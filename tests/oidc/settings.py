@@ -4,9 +4,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from project.security_headers import DIRECTIVES
-from project.settings.test import *  # noqa: F403
+from project.settings.test import *  # noqa: F403  # Settings are built on settings.
 
-INSTALLED_APPS += ["allauth.idp.oidc"]  # noqa: F405
+INSTALLED_APPS += ["allauth.idp.oidc"]  # noqa: F405  # Likewise.
 ROOT_URLCONF = "tests.oidc.urls"
 # In a browser both sites are this machine, whose ports share cookies.
 SESSION_COOKIE_NAME = "provider-session"

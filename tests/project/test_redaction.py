@@ -13,7 +13,7 @@ SECRET = "hunter2-Zq4vJ8nR2xK6mT0w"
 
 
 def show(message: str, *args: object, exc_info: object = None) -> str:
-    record = logging.LogRecord("name", logging.INFO, "file", 1, message, args, exc_info)  # type: ignore[arg-type]
+    record = logging.LogRecord("name", logging.INFO, "file", 1, message, args, exc_info)  # type: ignore[arg-type]  # Any arguments.
     return RedactingFormatter("{levelname} {message}", style="{").format(record)
 
 

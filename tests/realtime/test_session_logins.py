@@ -189,7 +189,7 @@ async def test_a_login_that_ends_while_it_is_looked_up_opens_nothing(order: Orde
             await give(node, control, order)
         return login
 
-    logins.fetch = end_meanwhile  # type: ignore[method-assign]
+    logins.fetch = end_meanwhile  # type: ignore[method-assign]  # The store's answer.
     client = node.open(login_key="first")
 
     code = error_of(await client.connect(token(node, "first") if with_token else ""))
@@ -265,12 +265,12 @@ async def test_a_check_that_fails_is_made_again(caplog: pytest.LogCaptureFixture
     async def fail(key: str) -> Login | None:
         raise OSError("no database")
 
-    logins.fetch = fail  # type: ignore[method-assign]
+    logins.fetch = fail  # type: ignore[method-assign]  # The store's answer.
     with pytest.raises(OSError, match="no database"):
         await node.advance(75, client)
     assert client.close_code is None
 
-    logins.fetch = look_up  # type: ignore[method-assign]
+    logins.fetch = look_up  # type: ignore[method-assign]  # The store's answer.
     del logins.by_key["first"]
     await node.advance(75, client)
 

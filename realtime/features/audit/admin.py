@@ -53,7 +53,7 @@ def delete_selected(
                     Deed(
                         action="admin.delete",
                         actor=Actor.user(request.user),  # type: ignore[arg-type]  # The admin lets nobody else in.
-                        target=f"{model_admin.model._meta.label_lower}:{key}",  # noqa: SLF001  # As Django documents.
+                        target=f"{model_admin.model._meta.label_lower}:{key}",  # As Django documents.
                         details={"object": shown[:200]},
                     )
                 )

@@ -9,7 +9,6 @@ class AuditConfig(AppConfig):
     verbose_name = "Audit log"
 
     def ready(self) -> None:
-        # It imports models, which exist only now.
-        from realtime.features.audit import signals  # noqa: PLC0415
+        from realtime.features.audit import signals  # noqa: PLC0415  # It imports models, which exist only now.
 
         signals.listen()

@@ -43,8 +43,7 @@ class EntryQuerySet(models.QuerySet["Entry"]):
 
     def prune(self, *, before: datetime) -> int:
         """Removes what happened before that, and says how many entries those were."""
-        # No signals and no collecting of related rows: there are none.
-        return self.filter(at__lt=before)._raw_delete(self.db)  # noqa: SLF001
+        return self.filter(at__lt=before)._raw_delete(self.db)  # noqa: SLF001  # There are no signals and no related rows to collect.
 
 
 class Entry(models.Model):

@@ -25,8 +25,7 @@ def listen() -> None:
     user_login_failed.connect(_on_login_failed, dispatch_uid="audit")
     post_save.connect(_on_admin, sender=LogEntry, dispatch_uid="audit")
     if apps.is_installed("allauth.account"):
-        # Only there may its models be imported.
-        from realtime.features.audit import allauth_signals  # noqa: PLC0415
+        from realtime.features.audit import allauth_signals  # noqa: PLC0415  # Only here may its models be imported.
 
         allauth_signals.listen()
 

@@ -15,8 +15,7 @@ class ClubsConfig(AppConfig):
     label = "clubs"
 
     def ready(self) -> None:
-        # The models exist only now.
-        from tests.end_to_end.clubs.models import Membership  # noqa: PLC0415
+        from tests.end_to_end.clubs.models import Membership  # noqa: PLC0415  # The models exist only now.
 
         def is_member(caller: Caller, topic: TopicName) -> bool:
             return Membership.objects.filter(user_id=caller.user, club__slug=topic.key).exists()
