@@ -1,4 +1,4 @@
-"""Publishing over HTTP, next to views that only answer, on the same server and behind the same middleware."""
+"""Publishing over HTTP, next to Django views that only answer, on the same server."""
 
 import asyncio
 import statistics
