@@ -3,11 +3,21 @@
 A namespace's own hook decides alone where it has one; its options decide otherwise.
 """
 
+from typing import NamedTuple
+
 from realtime.answers import Answers
 from realtime.caller import Caller
 from realtime.hooks import Hooks
 from realtime.topics.name import TopicName
 from realtime.topics.namespace import Grants, Namespace, Rule
+
+
+class Question(NamedTuple):
+    """What a namespace says of one action: a rule in Python, which decides alone; else options."""
+
+    name: str
+    rule: Rule | None
+    grants: Grants
 
 
 class Permissions:
@@ -55,11 +65,8 @@ class Permissions:
         answers: Answers | None = None,
     ) -> bool:
         """`answers` are those that the session was given a moment ago; None: ask anew. So below, too."""
-        if self.is_insecure:
-            return True
-        if namespace.can_publish is not None:
-            return await self._ask("can_publish", namespace.can_publish, caller, topic, answers)
-        return _is_granted(caller, topic, namespace.publish_grants, is_subscriber=is_subscriber)
+        question = Question("can_publish", namespace.can_publish, namespace.publish_grants)
+        return await self._may(question, caller, topic, is_subscriber=is_subscriber, answers=answers)
 
     async def may_see_presence(
         self,
@@ -71,11 +78,8 @@ class Permissions:
         answers: Answers | None = None,
     ) -> bool:
         """Who is in the topic, and who comes and goes."""
-        if self.is_insecure:
-            return True
-        if namespace.can_see_presence is not None:
-            return await self._ask("can_see_presence", namespace.can_see_presence, caller, topic, answers)
-        return _is_granted(caller, topic, namespace.presence_grants, is_subscriber=is_subscriber)
+        question = Question("can_see_presence", namespace.can_see_presence, namespace.presence_grants)
+        return await self._may(question, caller, topic, is_subscriber=is_subscriber, answers=answers)
 
     async def may_read_history(
         self,
@@ -87,19 +91,28 @@ class Permissions:
         answers: Answers | None = None,
     ) -> bool:
         """What was published before, by asking for it or by recovering it."""
+        question = Question("can_read_history", namespace.can_read_history, namespace.history_grants)
+        return await self._may(question, caller, topic, is_subscriber=is_subscriber, answers=answers)
+
+    async def _may(
+        self,
+        question: Question,
+        caller: Caller,
+        topic: TopicName,
+        *,
+        is_subscriber: bool,
+        answers: Answers | None,
+    ) -> bool:
+        rule = question.rule
         if self.is_insecure:
             return True
-        if namespace.can_read_history is not None:
-            return await self._ask("can_read_history", namespace.can_read_history, caller, topic, answers)
-        return _is_granted(caller, topic, namespace.history_grants, is_subscriber=is_subscriber)
+        if rule is None:
+            return _is_granted(caller, topic, question.grants, is_subscriber=is_subscriber)
 
-    async def _ask(
-        self, name: str, rule: Rule, caller: Caller, topic: TopicName, answers: Answers | None
-    ) -> bool:
         async def ask() -> bool:
             return bool(await self._hooks.call(rule, caller, topic))
 
-        return await (ask() if answers is None else answers.get(name, topic, ask))
+        return await (ask() if answers is None else answers.get(question.name, topic, ask))
 
 
 def _is_granted(caller: Caller, topic: TopicName, grants: Grants, *, is_subscriber: bool) -> bool:
