@@ -14,6 +14,9 @@ PAGE := frontend/dist/.vite/manifest.json
 PAGE_SOURCES := $(shell find frontend/src frontend/public -type f 2>/dev/null) \
 	$(wildcard frontend/*.json frontend/*.ts frontend/*.html)
 
+# Where it is switched off, each of the hundreds of processes of the tests compiles everything again.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
@@ -67,7 +70,7 @@ format: dev-packages ## Format the code, and mend what the linter can
 bench: dev-packages ## Measure, next to the floor (BENCH_ARGS=--help for what there is)
 	@$(PYTHON_BIN) -m tests.benchmarks $(BENCH_ARGS)
 
-soak: dev-packages ## Break things under a fleet of clients for 20 minutes; nothing may be lost or left (SOAK_ARGS=--help)
+soak: dev-packages ## Break things under a fleet of clients for 30 minutes; nothing may be lost or left (SOAK_ARGS=--help)
 	@$(PYTHON_BIN) -m tests.soak $(SOAK_ARGS)
 
 lock: need-node dev-packages ## Write the locks again (UPGRADE=1 for the newest versions)

@@ -3,11 +3,19 @@
 from django.contrib.auth.models import User
 from django.http import HttpRequest
 
+from api.rate import check_rate
+
 
 async def signed_in(request: HttpRequest) -> User | None:
-    """The signed-in account; None, which Ninja answers with 401, for a stranger."""
+    """The signed-in account; None, which Ninja answers with 401, for a stranger.
+
+    Raises ApiError 429 for too many requests of the account.
+    """
     user = await request.auser()
-    return user if isinstance(user, User) else None
+    if not isinstance(user, User):
+        return None
+    await check_rate(user=f"{user.pk}")
+    return user
 
 
 def account(request: HttpRequest) -> User:

@@ -1,4 +1,4 @@
-"""The token with which a signed-in page opens its WebSocket."""
+"""The token with which a signed-in page or app opens its WebSocket. It ends with the login."""
 
 from django.http import HttpRequest
 from ninja import Router, Schema
@@ -20,9 +20,13 @@ class ConnectionToken(Schema):
 
 @router.post("", response={200: ConnectionToken, 401: ErrorBody})
 async def issue(request: HttpRequest) -> ConnectionToken:
-    """A connection token for the signed-in account, valid for an hour."""
-    user = account(request)
-    token = get_runtime().token_signer.connection(
-        user=str(user.pk), info={"name": display_name(user)}, ttl_seconds=LIFETIME_SECONDS
+    """A connection token for the signed-in account, valid for an hour, or until it signs out."""
+    user, runtime = account(request), get_runtime()
+    key = request.session.session_key
+    token = runtime.token_signer.connection(
+        user=str(user.pk),
+        info={"name": display_name(user)},
+        ttl_seconds=LIFETIME_SECONDS,
+        login=runtime.logins.seal(key) if key else "",
     )
     return ConnectionToken(token=token)

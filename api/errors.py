@@ -33,11 +33,14 @@ API_PREFIX = "/api/"
 class ApiError(Exception):
     """An error that a view has already put into words."""
 
-    def __init__(self, status: HTTPStatus, code: str, message: str) -> None:
+    def __init__(
+        self, status: HTTPStatus, code: str, message: str, *, retry_after_seconds: int | None = None
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
+        self.retry_after_seconds = retry_after_seconds
 
 
 # For the API's description; `error_response` makes the same shape.
@@ -55,6 +58,13 @@ class ErrorBody:
 def error_response(status: HTTPStatus, code: str, message: str) -> HttpResponse:
     body = msgspec.json.encode(ErrorBody(ErrorDetail(code, message)))
     return HttpResponse(body, status=status, content_type="application/json")
+
+
+def response_to(error: ApiError) -> HttpResponse:
+    response = error_response(error.status, error.code, error.message)
+    if error.retry_after_seconds is not None:
+        response.headers["Retry-After"] = f"{error.retry_after_seconds}"
+    return response
 
 
 NOT_SIGNED_IN = (
@@ -102,7 +112,7 @@ def install(api: NinjaAPI) -> None:
 def _answer(request: HttpRequest, error: Exception | type[Exception]) -> HttpResponse:
     match error:
         case ApiError():
-            return error_response(error.status, error.code, error.message)
+            return response_to(error)
         case ChatError():
             return error_response(_CHAT_STATUS[type(error)], error.code, str(error))
         case LayerUnavailable():

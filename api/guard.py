@@ -1,4 +1,4 @@
-"""What stands around every view of the API: JSON, the CSRF check, the size limit, one shape for a 405."""
+"""What stands around every view of the API: JSON, the CSRF check, limits, one shape for a 405."""
 
 from collections.abc import Awaitable, Callable
 from functools import wraps
@@ -13,7 +13,8 @@ from django.urls import URLPattern, URLResolver
 from ninja.parser import Parser
 from ninja.renderers import BaseRenderer
 
-from api.errors import TOO_LARGE, error_response, method_not_allowed
+from api.errors import TOO_LARGE, ApiError, error_response, method_not_allowed, response_to
+from api.rate import check_rate
 
 View = Callable[..., Awaitable[HttpResponseBase]]
 
@@ -46,6 +47,10 @@ def _guarded(view: View) -> View:
     # on, so that the check is the same for all of them, signing in included.
     @wraps(view, updated=())
     async def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            await check_rate(host=request.META.get("REMOTE_ADDR", ""))
+        except ApiError as error:
+            return response_to(error)
         try:
             # Reading it is what makes Django hold it against DATA_UPLOAD_MAX_MEMORY_SIZE.
             _ = request.body

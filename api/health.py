@@ -1,5 +1,6 @@
 """What load balancers and orchestrators ask: does the process run, and should it get traffic."""
 
+from dataclasses import asdict
 from http import HTTPStatus
 
 from django.http import HttpRequest, JsonResponse
@@ -19,11 +20,18 @@ async def live(request: HttpRequest) -> JsonResponse:
 @require_safe
 @never_cache
 async def ready(request: HttpRequest) -> JsonResponse:
-    """200 while new connections are welcome; else 503, with the reason."""
-    reason = _find_reason_against(get_runtime())
+    """200 while new connections are welcome; else 503, with the reason.
+
+    What waits in the outbox is shown, and is no reason: another process would not be further.
+    """
+    runtime = get_runtime()
+    reason = _find_reason_against(runtime)
+    outbox = {"outbox": asdict(runtime.outbox.stats)} if runtime.outbox.is_running else {}
     if not reason:
-        return JsonResponse({"status": "ready"})
-    return JsonResponse({"status": "not ready", "reason": reason}, status=HTTPStatus.SERVICE_UNAVAILABLE)
+        return JsonResponse({"status": "ready", **outbox})
+    return JsonResponse(
+        {"status": "not ready", "reason": reason, **outbox}, status=HTTPStatus.SERVICE_UNAVAILABLE
+    )
 
 
 def _find_reason_against(runtime: Runtime) -> str:

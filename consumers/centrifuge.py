@@ -9,9 +9,11 @@ from urllib.parse import parse_qs
 from channels.consumer import AsyncConsumer
 
 from consumers.codec import WireCodec
+from consumers.cookies import LOGIN_KEY
 from consumers.json_codec import JsonCodec
 from consumers.protobuf import ProtobufCodec
 from consumers.pump import Pump, refuse
+from realtime.rate_limits.throttle import whole_seconds
 from realtime.runtime import get_runtime
 
 JSON_SUBPROTOCOL = "centrifuge-json"
@@ -33,8 +35,22 @@ class CentrifugeConsumer(AsyncConsumer):
         if runtime.is_draining:
             await refuse(scope, receive, send, status=503)
             return
+        host, _port = scope.get("client") or ("", 0)
+        wait_seconds = await runtime.throttle.connect_from(host)
+        if wait_seconds:
+            # Before the upgrade: it costs less than anything that comes after it.
+            headers = [(b"retry-after", b"%d" % whole_seconds(wait_seconds))]
+            await refuse(scope, receive, send, status=429, headers=headers)
+            return
         subprotocol, codec = negotiate(scope)
-        pump = Pump(node=runtime.node, codec=codec, scope=scope, receive=receive, send=send)
+        pump = Pump(
+            node=runtime.node,
+            codec=codec,
+            scope=scope,
+            receive=receive,
+            send=send,
+            login_key=scope.get(LOGIN_KEY, ""),
+        )
         await pump.run(subprotocol)
 
 

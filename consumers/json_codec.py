@@ -1,16 +1,15 @@
 """The native protocol in JSON: one object per line, payloads copied into it as they are. Pure."""
 
-import base64
 from collections.abc import Sequence
 
 import msgspec
-from msgspec import Raw, structs
+from msgspec import structs
 
 from consumers.frames import TEXT, frame
 from realtime.codec import Batch
 from realtime.errors import CloseCode, Disconnect
+from realtime.json_payload import json_payload
 from realtime.messages import (
-    EMPTY,
     ClientInfo,
     Command,
     Connected,
@@ -37,7 +36,6 @@ class JsonCodec:
     def __init__(self) -> None:
         self._decoder = msgspec.json.Decoder(Command)
         self._encoder = msgspec.json.Encoder()
-        self._checker = msgspec.json.Decoder(Raw)
 
     def decode(self, message: bytes | str) -> list[Command]:
         try:
@@ -58,7 +56,7 @@ class JsonCodec:
             members = reply.presence.presence
             reply.presence.presence = {client: self._info(info) for client, info in members.items()}
         elif reply.rpc is not None:
-            reply.rpc.data = self._payload(reply.rpc.data)
+            reply.rpc.data = json_payload(reply.rpc.data)
         return self._encoder.encode(reply)
 
     def encode_push(self, push: Push) -> bytes:
@@ -69,9 +67,9 @@ class JsonCodec:
         elif push.leave is not None:
             push.leave = Left(self._info(push.leave.info))
         elif push.message is not None:
-            push.message.data = self._payload(push.message.data)
+            push.message.data = json_payload(push.message.data)
         elif push.subscribe is not None:
-            push.subscribe.data = self._payload(push.subscribe.data)
+            push.subscribe.data = json_payload(push.subscribe.data)
         elif push.connect is not None:
             self._check_connect(push.connect)
         return self._encoder.encode(Reply(push=push))
@@ -85,39 +83,26 @@ class JsonCodec:
     # ── Payloads ──────────────────────────────────────────────────────────────────────────────
 
     def _check_connect(self, result: ConnectResult | Connected) -> None:
-        result.data = self._payload(result.data)
+        result.data = json_payload(result.data)
         for subscribed in result.subs.values():
             self._check_subscribe(subscribed)
 
     def _check_subscribe(self, result: SubscribeResult) -> None:
-        result.data = self._payload(result.data)
+        result.data = json_payload(result.data)
         result.publications = self._publications(result.publications)
 
     def _publications(self, publications: list[Publication]) -> list[Publication]:
         return [self._publication(publication) for publication in publications]
 
     def _publication(self, publication: Publication) -> Publication:
-        data = self._payload(publication.data)
+        data = json_payload(publication.data)
         info = publication.info if publication.info is None else self._info(publication.info)
         if data is publication.data and info is publication.info:
             return publication
         return structs.replace(publication, data=data, info=info)
 
     def _info(self, info: ClientInfo) -> ClientInfo:
-        conn_info, chan_info = self._payload(info.conn_info), self._payload(info.chan_info)
+        conn_info, chan_info = json_payload(info.conn_info), json_payload(info.chan_info)
         if conn_info is info.conn_info and chan_info is info.chan_info:
             return info
         return structs.replace(info, conn_info=conn_info, chan_info=chan_info)
-
-    def _payload(self, payload: Raw) -> Raw:
-        """The payload itself where it is one line of JSON, as nearly always."""
-        if not len(payload):
-            # Not any empty payload: only this one is left out.
-            return EMPTY
-        data = bytes(payload)
-        try:
-            self._checker.decode(data)
-            data.decode()
-        except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            return Raw(b'"' + base64.b64encode(data) + b'"')
-        return payload if b"\n" not in data else Raw(msgspec.json.format(data, indent=-1))

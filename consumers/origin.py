@@ -22,6 +22,13 @@ class OriginGuard(OriginValidator):
             application = WebsocketDenier()
         return application(scope, receive, send)
 
+    def knows_page(self, scope: dict[str, Any], *, needs_https: bool) -> bool:
+        """Whether a page asks, and one of this host or of an origin that is allowed by its name."""
+        origin = _origin_of(scope)
+        if not origin or not _is_readable(origin) or (needs_https and not origin.startswith("https://")):
+            return False
+        return _comes_from_its_host(scope) or self.valid_origin(urlparse(origin))
+
     def valid_origin(self, parsed_origin: ParseResult | None) -> bool:
         return parsed_origin is None or bool(self.validate_origin(parsed_origin))
 

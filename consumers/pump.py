@@ -10,7 +10,7 @@ import asyncio
 import logging
 import math
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeAlias
 
 from consumers.codec import WireCodec
@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 Receive: TypeAlias = Callable[[], Awaitable[dict[str, Any]]]
 Send: TypeAlias = Callable[[dict[str, Any]], Awaitable[None]]
+Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
 Job: TypeAlias = Callable[[], Awaitable[None]]
 
 PONG = Command()
@@ -34,7 +35,14 @@ class Pump:
     """Implements the session's Connection. `run()` returns when the client is gone and all is cleaned up."""
 
     def __init__(
-        self, *, node: Node, codec: WireCodec, scope: dict[str, Any], receive: Receive, send: Send
+        self,
+        *,
+        node: Node,
+        codec: WireCodec,
+        scope: dict[str, Any],
+        receive: Receive,
+        send: Send,
+        login_key: str = "",
     ) -> None:
         self.codec = codec
         self._limits = node.limits
@@ -54,7 +62,7 @@ class Pump:
         # The hub's hot path: the outlet's own methods, with no call between.
         self.write = self._outlet.write
         self.write_latest = self._outlet.write_latest
-        self._session = Session(node=node, connection=self)
+        self._session = Session(node=node, connection=self, login_key=login_key)
 
     def _make_outlet(self, scope: dict[str, Any]) -> DirectOutlet | QueuedOutlet:
         limits = self._limits
@@ -222,11 +230,13 @@ def _is_longer(message: bytes | str, most_bytes: int) -> bool:
     return len(message) * 4 > most_bytes and len(message.encode()) > most_bytes
 
 
-async def refuse(scope: dict[str, Any], receive: Receive, send: Send, *, status: int) -> None:
+async def refuse(
+    scope: dict[str, Any], receive: Receive, send: Send, *, status: int, headers: Headers = ()
+) -> None:
     """Answers the handshake with an HTTP status; with 403 where the server knows no other."""
     await receive()
     if "websocket.http.response" in (scope.get("extensions") or {}):
-        await send({"type": "websocket.http.response.start", "status": status, "headers": []})
+        await send({"type": "websocket.http.response.start", "status": status, "headers": list(headers)})
         await send({"type": "websocket.http.response.body", "body": b""})
     else:
         await send({"type": "websocket.close"})

@@ -6,8 +6,10 @@ from channels.routing import URLRouter
 from django.urls import path, re_path
 
 from consumers.centrifuge import CentrifugeConsumer
+from consumers.cookies import CookieLogins
 from consumers.origin import OriginGuard
 from consumers.pump import refuse
+from realtime.conf import load_site_logins
 from realtime.runtime import get_runtime
 
 
@@ -25,4 +27,13 @@ websocket_urls: list[Any] = [
 
 def websocket_application() -> OriginGuard:
     """Everything behind a socket, for project/asgi.py."""
-    return OriginGuard(URLRouter(websocket_urls), get_runtime().settings.allowed_origins)
+    settings, site = get_runtime().settings, load_site_logins()
+    application: Any = URLRouter(websocket_urls)
+    if settings.allow_cookie_connect:
+        application = CookieLogins(
+            application,
+            cookie_name=site.cookie_name,
+            allowed_origins=settings.allowed_origins,
+            needs_https=site.cookie_needs_https,
+        )
+    return OriginGuard(application, settings.allowed_origins)

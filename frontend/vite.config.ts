@@ -13,13 +13,16 @@ export default defineConfig({
     // The first versions with light-dark(), which the colours of both themes are written in.
     target: ["chrome123", "edge123", "firefox120", "safari17.5"],
     modulePreload: { polyfill: false },
-    rolldownOptions: { input: "src/main.tsx" },
+    rolldownOptions: { input: ["src/main.tsx", "src/accounts.tsx"] },
   },
   server: {
     host: "127.0.0.1",
     // The Host header stays the page's own: Django and the WebSocket endpoint compare Origin with it.
     proxy: {
       "/api": { target: backend, changeOrigin: false },
+      // The account pages are Django's, with the styles of the last build.
+      "/accounts": { target: backend, changeOrigin: false },
+      "/static/assets": { target: backend, changeOrigin: false },
       "/connection": { target: backend, changeOrigin: false, ws: true },
     },
   },

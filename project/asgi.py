@@ -14,10 +14,19 @@ django.setup()
 # E402: consumers import models, which exist only once Django is set up.
 from channels.routing import ProtocolTypeRouter  # noqa: E402
 
+from api.server.direct import ServerApi  # noqa: E402
 from consumers.routing import websocket_application  # noqa: E402
+from project.allowed_hosts import AllowedHosts  # noqa: E402
 from project.body_limit import BodyLimit  # noqa: E402
-from project.settings.environment import MAX_BODY_BYTES  # noqa: E402
+from project.settings.environment import MAX_BODY_BYTES, TRUSTED_PROXIES  # noqa: E402
+from project.trusted_proxies import TrustedProxies  # noqa: E402
+from realtime.conf import load_site  # noqa: E402
+from realtime.production import refuse_unsafe  # noqa: E402
 from realtime.runtime import get_runtime  # noqa: E402
+
+# `manage.py` looks at the same before it serves; daphne and others come here first.
+_site = load_site()
+refuse_unsafe(_site, get_runtime().settings)
 
 # They only clean up; nobody waits for an answer any more.
 ORPHANS_TIMEOUT_SECONDS = 5
@@ -56,10 +65,16 @@ class Application(ProtocolTypeRouter):
             loop.run_until_complete(asyncio.wait(orphans, timeout=ORPHANS_TIMEOUT_SECONDS))
 
 
+_networks = TRUSTED_PROXIES.read()
 application = Application(
     {
-        "http": BodyLimit(get_asgi_application(), max_bytes=MAX_BODY_BYTES.read()),
-        "websocket": websocket_application(),
+        "http": TrustedProxies(
+            BodyLimit(ServerApi(get_asgi_application()), max_bytes=MAX_BODY_BYTES.read()), networks=_networks
+        ),
+        "websocket": TrustedProxies(
+            AllowedHosts(websocket_application(), allowed=_site.allowed_hosts, is_debug=_site.is_debug),
+            networks=_networks,
+        ),
         "lifespan": live,
     }
 )

@@ -11,6 +11,7 @@ from types import FrameType
 
 import uvicorn
 
+from project.http_protocol import DeadlineHttpProtocol
 from project.websocket import FramesProtocol
 from realtime.runtime import Runtime
 
@@ -154,7 +155,7 @@ def make_config(runtime: Runtime) -> uvicorn.Config:
     return uvicorn.Config(
         "project.asgi:application",
         loop="uvloop",
-        http="httptools",
+        http=DeadlineHttpProtocol,
         ws=FramesProtocol,
         lifespan="on",
         ws_max_size=runtime.settings.limits.max_message_bytes,

@@ -23,6 +23,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from project.acceptor import Acceptor, Loads
+from project.http_protocol import DeadlineHttpProtocol
 from project.server import GentleServer, make_config
 from project.websocket import FramesProtocol
 from realtime.runtime import Runtime
@@ -154,8 +155,8 @@ class _State(ServerState):
     is_leaving = False
 
 
-class _HttpProtocol(HttpToolsProtocol):
-    """uvicorn's, except that each answer of a worker that leaves ends its connection."""
+class _HttpProtocol(DeadlineHttpProtocol):
+    """Such that each answer of a worker that leaves ends its connection."""
 
     def __init__(self, config: uvicorn.Config, state: _State, lifespan_state: dict[str, object]) -> None:
         super().__init__(config, state, lifespan_state)

@@ -17,14 +17,18 @@ from realtime.listening import Listening
 from realtime.messages import EMPTY, Position, Publication
 from realtime.orders import (
     DisconnectSessions,
+    EndLogins,
     Order,
+    RecheckSessions,
     RefreshSessions,
+    RuleChange,
     SubscribeSessions,
     UnsubscribeSessions,
     decode_order,
     encode_order,
 )
 from realtime.publishing import Prepared
+from realtime.rechecks import Scope
 from realtime.sessions import OpenSession, Sessions
 from realtime.tokens import Override, SubscriptionOptions
 from realtime.topics.name import TopicName
@@ -157,6 +161,16 @@ class Control:
             RefreshSessions(user=user, client=client, expires_at=expires_at, is_expired=is_expired)
         )
 
+    async def recheck(
+        self, user: str | None = None, *, namespace: str | None = None, topic: str | None = None
+    ) -> None:
+        """What rules read has changed: subscriptions end that they no longer allow. None: any.
+
+        Those that the client opened by itself and without a token. From code that cannot await, and
+        as part of a transaction: realtime.revocation.recheck().
+        """
+        await self.send(RecheckSessions(changes=(RuleChange(user=user, namespace=namespace, topic=topic),)))
+
     async def send(self, order: Order) -> None:
         """Returns when the order is in the log."""
         prepared = self.prepare(order)
@@ -173,10 +187,10 @@ class Control:
         return Prepared(CONTROL_TOPIC, Publication(data=Raw(data), time=self._clock_ms()), CONTROL_HISTORY)
 
     def _check(self, order: Order) -> None:
-        if not (order.user or order.client):
+        if not _has_addressee(order):
             raise CommandError(ErrorCode.BAD_REQUEST, "an order without a user, expected one, or a client")
         match order:
-            case DisconnectSessions():
+            case DisconnectSessions() | EndLogins():
                 if not 3000 <= order.code <= 4999:
                     raise CommandError(
                         ErrorCode.BAD_REQUEST, f"close code {order.code}, expected 3000 to 4999"
@@ -194,7 +208,7 @@ class Control:
                     namespace.with_overrides(order.override)
                 except ConfigurationError as error:
                     raise CommandError(ErrorCode.BAD_REQUEST, str(error)) from error
-            case RefreshSessions():
+            case RefreshSessions() | RecheckSessions():
                 pass
 
     # ── Listener ──────────────────────────────────────────────────────────────────────────────
@@ -206,17 +220,42 @@ class Control:
             # Of another version, while processes are being replaced: theirs know what to do.
             logger.exception("order skipped", extra={"offset": publication.offset})
             return
-        if not (order.user or order.client):
+        if not _has_addressee(order):
             logger.error("order for nobody skipped", extra={"offset": publication.offset})
             return
-        for session in self._sessions.find(user=order.user, client=order.client):
+        if isinstance(order, RecheckSessions):
+            self._recheck(order)
+            return
+        for session in self._find(order):
             try:
                 _carry_out(order, session)
             except Exception:  # One session must not keep the others from what they are told.
                 logger.exception("order failed", extra={"client": session.caller.client})
 
+    def _find(self, order: Order) -> list[OpenSession]:
+        if isinstance(order, DisconnectSessions | EndLogins):
+            # Heard by those, too, whose user is being looked up and who cannot be found yet.
+            self._sessions.endings += 1
+        if isinstance(order, EndLogins) and not order.client:
+            return self._sessions.find_by_login(user=order.user, logins=order.logins)
+        return self._sessions.find(user=order.user, client=order.client)
+
+    def _recheck(self, order: RecheckSessions) -> None:
+        # One pass over the sessions, however many changes came in the order.
+        for user in {change.user for change in order.changes}:
+            scope = Scope.of([change for change in order.changes if change.user == user])
+            for session in self._sessions if user is None else self._sessions.of_user(user):
+                try:
+                    session.recheck(scope)
+                except Exception:  # As above.
+                    logger.exception("order failed", extra={"client": session.caller.client})
+
     def lost(self) -> None:
         logger.error("orders were missed: sessions may live on that were to end")
+        # This much can be made up for.
+        self._recheck(RecheckSessions(changes=(RuleChange(),)))
+        for session in self._sessions.hanging_on_logins():
+            session.check_login()
         self._on_lost()
 
     async def _check_what_was_missed(self) -> None:
@@ -225,8 +264,16 @@ class Control:
             self.lost()
 
 
+def _has_addressee(order: Order) -> bool:
+    if isinstance(order, RecheckSessions):
+        return bool(order.changes)
+    return bool(order.user or order.client or (isinstance(order, EndLogins) and order.logins))
+
+
 def _carry_out(order: Order, session: OpenSession) -> None:
     match order:
+        case EndLogins():
+            session.disconnect(CloseCode.of(order.code, order.reason))
         case DisconnectSessions():
             if session.caller.client not in order.keep_clients:
                 session.disconnect(CloseCode.of(order.code, order.reason))

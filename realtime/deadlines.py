@@ -11,10 +11,20 @@ class Deadlines:
     pong_by: float | None = None
     expire_by: float | None = None
     topics_expire_by: float | None = None
+    check_login_at: float | None = None
 
     @property
     def next(self) -> float | None:
-        return earliest((self.connect_by, self.ping_at, self.pong_by, self.expire_by, self.topics_expire_by))
+        return earliest(
+            (
+                self.connect_by,
+                self.ping_at,
+                self.pong_by,
+                self.expire_by,
+                self.topics_expire_by,
+                self.check_login_at,
+            )
+        )
 
 
 def earliest(deadlines: Iterable[float | None]) -> float | None:

@@ -2,7 +2,8 @@
 
     RealtimeError
     ├── CommandError        one command failed; the connection lives on
-    │   └── LayerUnavailable    the topic layer is away; the same command will succeed later
+    │   ├── LayerUnavailable    the topic layer is away; the same command will succeed later
+    │   └── TooManyRequests     over a rate limit; the same command will succeed later
     ├── Disconnect          the connection ends
     └── ConfigurationError  the project's settings are at fault; the server does not start
 
@@ -132,6 +133,14 @@ class LayerUnavailable(CommandError):
 
     def __init__(self, detail: str) -> None:
         super().__init__(ErrorCode.INTERNAL, detail)
+
+
+class TooManyRequests(CommandError):
+    """Over a rate limit: the same will pass `wait_seconds` from now. The client's fault."""
+
+    def __init__(self, limit: str, wait_seconds: float) -> None:
+        super().__init__(ErrorCode.TOO_MANY_REQUESTS, f"{limit}, for {wait_seconds:.3f} s")
+        self.wait_seconds = wait_seconds
 
 
 class Disconnect(RealtimeError):

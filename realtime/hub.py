@@ -139,6 +139,11 @@ class Hub:
         waiting = [member for member in route.waiting() if not isinstance(member, Ear)]
         return len(waiting) + sum(len(group.members) for group in route.groups.values())
 
+    def counts(self) -> dict[str, int]:
+        """Each topic with subscribers in this process, and how many they are: see count()."""
+        # What the engine itself listens to has a space before its name and no subscribers.
+        return {topic: count for topic in list(self._routes) if (count := self.count(topic))}
+
     # ── Listeners ─────────────────────────────────────────────────────────────────────────────
 
     async def listen(self, topic: str, listener: Listener, *, history: HistoryPolicy | None) -> None:

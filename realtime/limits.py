@@ -12,6 +12,8 @@ class Limits:
     connect_timeout_seconds: float = 10
     # How long after its expiry a connection or subscription waits for the client's new token.
     expiry_grace_seconds: float = 25
+    # How often a connection looks up whether the login that it hangs on still stands; 0: never.
+    login_check_seconds: float = 300
     max_message_bytes: int = 65_536
     max_topics_per_connection: int = 128
     max_connections: int = 0

@@ -2,15 +2,18 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from realtime.hooks import Hooks
 from realtime.hub import Hub
 from realtime.layers.base import TopicLayer
 from realtime.limits import Limits
+from realtime.logins import Logins, NoLogins
 from realtime.permissions import Permissions
 from realtime.presence.base import Presence
 from realtime.publishing import Publisher
+from realtime.rate_limits.throttle import Throttle
+from realtime.rechecks import Rechecks
 from realtime.rpc import MethodRegistry
 from realtime.sessions import Sessions
 from realtime.tokens import TokenVerifier
@@ -34,7 +37,9 @@ class Node:
     methods: MethodRegistry
     hooks: Hooks
     permissions: Permissions
+    rechecks: Rechecks
     sessions: Sessions
+    throttle: Throttle
     clock: Callable[[], float]
     monotonic: Callable[[], float]
     new_id: Callable[[], str]
@@ -42,3 +47,4 @@ class Node:
     # Whether a client without a token may connect, as the anonymous user "".
     allows_anonymous: bool = False
     subscribes_to_personal_topic: bool = False
+    logins: Logins = field(default_factory=NoLogins)

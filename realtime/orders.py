@@ -54,7 +54,43 @@ class RefreshSessions(_Order, frozen=True, tag="refresh"):
     is_expired: bool = False
 
 
-Order: TypeAlias = DisconnectSessions | UnsubscribeSessions | SubscribeSessions | RefreshSessions
+class EndLogins(_Order, frozen=True, tag="end_logins"):
+    """Closes those that hang on one of `logins` (ids; realtime/logins.py), whoever's they are.
+
+    Without any, those of `user` that hang on a login. The token that they came with opens nothing
+    any more, which is what the code says; a page that is still signed in gets another.
+    """
+
+    logins: tuple[str, ...] = ()
+    code: int = CloseCode.INVALID_TOKEN.value
+    reason: str = ""
+
+
+class RuleChange(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What rules may answer otherwise now. None: whatever the namespace, the user or the topic."""
+
+    namespace: str | None = None
+    user: str | None = None
+    topic: str | None = None
+
+
+class RecheckSessions(_Order, frozen=True, tag="recheck"):
+    """Has sessions forget what rules have answered, and end subscriptions that rules no longer allow.
+
+    Whose, says each of `changes`; `user` and `client` are not used.
+    """
+
+    changes: tuple[RuleChange, ...] = ()
+
+
+Order: TypeAlias = (
+    DisconnectSessions
+    | UnsubscribeSessions
+    | SubscribeSessions
+    | RefreshSessions
+    | EndLogins
+    | RecheckSessions
+)
 
 _decoder: msgspec.msgpack.Decoder[Order] = msgspec.msgpack.Decoder(Order)
 

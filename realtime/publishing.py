@@ -49,8 +49,12 @@ class Publisher:
         info: ClientInfo | None = None,
         tags: Mapping[str, str] | None = None,
         idempotency_key: str = "",
+        idempotency_ttl_seconds: float = 300,
+        skips_history: bool = False,
     ) -> Published:
         """Appends to the topic's log, where it has one, and broadcasts, as one step.
+
+        `skips_history`: only broadcasts, and has no position; who was not there never gets it.
 
         `data` is any bytes; clients that speak JSON get what is no JSON text as a base64 string.
         Raises what prepare() raises, and LayerUnavailable.
@@ -59,8 +63,9 @@ class Publisher:
         return await self._layer.publish(
             prepared.topic,
             prepared.publication,
-            history=prepared.history,
+            history=None if skips_history else prepared.history,
             idempotency_key=idempotency_key,
+            idempotency_ttl_seconds=idempotency_ttl_seconds,
         )
 
     def prepare(

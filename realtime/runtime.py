@@ -4,7 +4,6 @@ Whoever needs the engine from outside (consumers, views, commands, features) ask
 """
 
 import asyncio
-import contextvars
 import logging
 import os
 import random
@@ -13,30 +12,44 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from channels.layers import get_channel_layer
-from django.db import close_old_connections
+from django.db import DEFAULT_DB_ALIAS, connections
 
 from realtime.conf import Settings, load_settings
 from realtime.control import CONTROL_TOPIC, Control
-from realtime.errors import CloseCode, ConfigurationError, PublishUnavailable
+from realtime.errors import CloseCode, ConfigurationError, LayerUnavailable, PublishUnavailable
+from realtime.hook_threads import HookThreads
 from realtime.hooks import Hooks
 from realtime.hub import Hub
+from realtime.keys.download import download
+from realtime.keys.remote import RemoteKeys
+from realtime.late_orders import LateOrders
 from realtime.layers.base import Published, TopicLayer
 from realtime.layers.redis import RedisTopicLayer
+from realtime.login_store import make_logins
 from realtime.node import Node
 from realtime.nodes import NODES_TOPIC, NodeInfo, NodeRegistry
 from realtime.orders import Order
+from realtime.outbox.bell import bell
+from realtime.outbox.listening import listen_forever
+from realtime.outbox.relay import Relay
+from realtime.outbox.store import DatabaseStore
 from realtime.permissions import Permissions
 from realtime.presence.base import Presence
 from realtime.presence.memory import MemoryPresence
 from realtime.presence.redis import RedisPresence
 from realtime.publishing import Prepared, Publisher
+from realtime.rate_limits.base import RateLimiter
+from realtime.rate_limits.memory import MemoryRateLimiter
+from realtime.rate_limits.redis import RedisRateLimiter
+from realtime.rate_limits.throttle import Throttle
+from realtime.rechecks import Rechecks
 from realtime.rpc import methods
 from realtime.sessions import Sessions
+from realtime.surveys import Surveys
 from realtime.tokens import TokenSigner, TokenVerifier
 from realtime.topics.registry import NamespaceRegistry, namespaces
 
@@ -62,10 +75,9 @@ class Runtime:
         self.layer = layer
         self.is_draining = False
         self._loop: asyncio.AbstractEventLoop | None = None
-        # Never more database connections for sessions than threads here, however many sockets.
-        self._hook_threads = ThreadPoolExecutor(settings.hook_threads, thread_name_prefix="realtime-hook")
+        self._hook_threads = HookThreads(settings.hook_threads)
         registry = build_namespaces(settings)
-        hooks = Hooks(run_blocking=self._run_blocking)
+        hooks = Hooks(run_blocking=self._hook_threads.run)
         # What the engine does beside the sessions: started here, ended by stop().
         self._tasks: set[asyncio.Task[None]] = set()
         rng = random.Random()  # noqa: S311  # It spreads timers; nothing secret hangs on it.
@@ -83,15 +95,19 @@ class Runtime:
             clock_ms=lambda: time.time_ns() // 1_000_000,
             max_bytes=settings.max_publication_bytes,
         )
+        self.outbox = _make_relay(self.publisher, rng)
         self._id = str(uuid.uuid4())
         self.presence = _make_presence(layer, settings, process_id=self._id)
         self.sessions = Sessions(limits=settings.limits)
+        self.logins = make_logins(hooks)
         self.token_signer = TokenSigner(
             secret=settings.token_hmac_secret,
             clock=time.time,
             audience=settings.token_audience,
             issuer=settings.token_issuer,
         )
+        self.throttle = Throttle(settings.rates, limiter=_make_rate_limiter(layer), clock=time.monotonic)
+        permissions = Permissions(hooks=hooks, is_insecure=settings.insecure_client)
         self.node = Node(
             version=f"Switchboard {_own_version()}",
             limits=settings.limits,
@@ -103,19 +119,35 @@ class Runtime:
             tokens=TokenVerifier(
                 secret=settings.token_hmac_secret,
                 clock=time.time,
+                public_keys=[
+                    key
+                    for key in (settings.token_rsa_public_key, settings.token_ecdsa_public_key)
+                    if key is not None
+                ],
+                remote_keys=self._make_remote_keys(settings.token_jwks_url),
                 audience=settings.token_audience,
                 issuer=settings.token_issuer,
+                leeway_seconds=settings.token_leeway_seconds,
             ),
             methods=methods,
             hooks=hooks,
-            permissions=Permissions(hooks=hooks, is_insecure=settings.insecure_client),
+            permissions=permissions,
+            rechecks=Rechecks(
+                permissions=permissions,
+                spawn=self._spawn,
+                sleep=asyncio.sleep,
+                # Half of the threads stay for what clients are waiting for.
+                most_at_once=max(1, settings.hook_threads // 2),
+            ),
             sessions=self.sessions,
+            throttle=self.throttle,
             clock=time.time,
             monotonic=time.monotonic,
             new_id=lambda: str(uuid.uuid4()),
             rng=rng,
             allows_anonymous=settings.allow_anonymous_connect,
             subscribes_to_personal_topic=settings.subscribe_to_personal_topic,
+            logins=self.logins,
         )
         self.control = Control(
             layer=layer,
@@ -124,6 +156,7 @@ class Runtime:
             namespaces=registry,
             clock_ms=lambda: time.time_ns() // 1_000_000,
         )
+        self._late_orders = LateOrders(send=self.control.send, spawn=self._spawn, sleep=asyncio.sleep)
         # One machine may run several.
         self._name = f"{settings.node_name or socket.gethostname()}:{os.getpid()}"
         self._started_at = time.time()
@@ -134,6 +167,13 @@ class Runtime:
             interval_seconds=settings.node_announce_interval_seconds,
             monotonic=time.monotonic,
             rng=self.node.rng,
+        )
+        self.surveys = Surveys(
+            layer=layer,
+            hub=self.hub,
+            nodes=self.nodes.nodes,
+            process_id=self._id,
+            spawn=self._spawn,
         )
 
     @property
@@ -150,6 +190,9 @@ class Runtime:
         self.presence.start()
         self.control.start()
         self.nodes.start()
+        self.surveys.start()
+        if self.settings.outbox_relay:
+            self.outbox.start()
         if self.layer.is_shared:
             # In a single process nothing is lost between the log and the hub.
             self._spawn(self.hub.watch_positions(interval_seconds=self.settings.position_check_seconds))
@@ -170,12 +213,14 @@ class Runtime:
         )
 
     async def stop(self) -> None:
+        await self.outbox.stop()
         await self.nodes.stop()
+        await self.surveys.stop()
         await self.control.stop()
         await self._end_tasks()
         await self.presence.close()
         await self.layer.close()
-        self._hook_threads.shutdown(wait=False, cancel_futures=True)
+        self._hook_threads.stop()
         self._loop = None
 
     def publish_blocking(self, topic: str, data: bytes, *, idempotency_key: str = "") -> Published:
@@ -193,8 +238,20 @@ class Runtime:
         self._check_may_block("send_order_blocking()", instead="control.send(…)")
         self._publish_blocking(self.control.prepare(order))
 
+    def send_order_in_time(self, order: Order) -> None:
+        """The same, but where the layer is away the order waits for it, if this process serves clients."""
+        try:
+            self.send_order_blocking(order)
+        except LayerUnavailable as error:
+            loop = self._loop
+            if loop is None or not loop.is_running():
+                raise
+            logger.warning("an order waits until the layer is back: %s", error)
+            loop.call_soon_threadsafe(self._late_orders.add, order)
+
     def describe(self) -> NodeInfo:
         """This process as it is now, for the others."""
+        own_topics = (CONTROL_TOPIC, NODES_TOPIC, *self.surveys.own_topics)
         return NodeInfo(
             id=self._id,
             name=self._name,
@@ -202,7 +259,7 @@ class Runtime:
             started_at=self._started_at,
             clients=self.sessions.connected,
             users=self.sessions.users,
-            topics=len(self.hub) - sum(topic in self.hub for topic in (CONTROL_TOPIC, NODES_TOPIC)),
+            topics=len(self.hub) - sum(topic in self.hub for topic in own_topics),
             subscriptions=self.hub.subscriptions,
             is_draining=self.is_draining,
         )
@@ -230,6 +287,16 @@ class Runtime:
         publishing = self.layer.publish(topic, publication, history=history, idempotency_key=idempotency_key)
         return asyncio.run_coroutine_threadsafe(publishing, loop).result(PUBLISH_TIMEOUT_SECONDS)
 
+    def _make_remote_keys(self, url: str) -> RemoteKeys | None:
+        if not url:
+            return None
+        return RemoteKeys(
+            # Not in the pool of the hooks: a provider that hangs would take one of their threads.
+            fetch=lambda: asyncio.to_thread(download, url),
+            clock=time.monotonic,
+            spawn=self._spawn,
+        )
+
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
@@ -249,13 +316,6 @@ class Runtime:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _run_blocking(self, function: Callable[..., Any], *args: object) -> Any:
-        context = contextvars.copy_context()
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(
-            self._hook_threads, context.run, _with_fresh_connections, function, *args
-        )
-
 
 def _make_presence(layer: TopicLayer, settings: Settings, *, process_id: str) -> Presence:
     if isinstance(layer, RedisTopicLayer):
@@ -263,13 +323,26 @@ def _make_presence(layer: TopicLayer, settings: Settings, *, process_id: str) ->
     return MemoryPresence()
 
 
-def _with_fresh_connections(function: Callable[..., Any], *args: object) -> Any:
-    # What Django does around a request: a connection that broke or grew too old is not used again.
-    close_old_connections()
-    try:
-        return function(*args)
-    finally:
-        close_old_connections()
+def _make_relay(publisher: Publisher, rng: random.Random) -> Relay:
+    hears_others = connections[DEFAULT_DB_ALIAS].vendor == "postgresql"
+    return Relay(
+        store=DatabaseStore(),
+        publisher=publisher,
+        bell=bell,
+        listen=listen_forever if hears_others else None,
+        # Elsewhere that is how soon another process' row is found; here only a killed relay's.
+        poll_seconds=1 if hears_others else 0.25,
+        clock=time.time,
+        monotonic=time.monotonic,
+        rng=rng,
+    )
+
+
+def _make_rate_limiter(layer: TopicLayer) -> RateLimiter:
+    local = MemoryRateLimiter(clock=time.monotonic)
+    if isinstance(layer, RedisTopicLayer):
+        return RedisRateLimiter(layer, local=local, clock=time.monotonic)
+    return local
 
 
 def _call_soon(callback: Callable[[], None]) -> None:

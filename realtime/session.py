@@ -16,6 +16,8 @@ from enum import Enum, auto
 from msgspec import Raw
 
 from realtime.admission import Admission
+from realtime.answers import Answers
+from realtime.authentication import Authentication
 from realtime.caller import Caller
 from realtime.connection import Connection
 from realtime.deadlines import Deadlines, earliest, is_due
@@ -62,9 +64,11 @@ from realtime.messages import (
 )
 from realtime.node import Node
 from realtime.publishing import history_policy
-from realtime.subscription import Subscription
+from realtime.rate_limits.throttle import ConnectionMeters
+from realtime.rechecks import Scope
+from realtime.subscription import State, Subscription
 from realtime.subscriptions import Subscriptions
-from realtime.tokens import ConnectionClaims, SubscriptionOptions, TokenExpired, TokenInvalid
+from realtime.tokens import ConnectionClaims, SubscriptionOptions
 from realtime.topics.name import TopicName
 
 logger = logging.getLogger(__name__)
@@ -81,15 +85,19 @@ class Phase(Enum):
 class Session:
     """One client's conversation. Raises nothing to the pump: errors become replies or a close."""
 
-    def __init__(self, *, node: Node, connection: Connection) -> None:
+    def __init__(self, *, node: Node, connection: Connection, login_key: str = "") -> None:
         self._node = node
         self._connection = connection
         self._subscriptions = Subscriptions(node)
+        self._answers = Answers(node.monotonic)
         self._phase = Phase.NEW
         self._caller = Caller(user="", client=node.new_id())
         self._info = ClientInfo(client=self._caller.client)
         # Unix seconds; None: never.
         self._expires_at: float | None = None
+        # Begins with the first command.
+        self._meters: ConnectionMeters | None = None
+        self._authentication = Authentication(node=node, login_key=login_key)
         self._deadlines = Deadlines(connect_by=node.monotonic() + node.limits.connect_timeout_seconds)
         self._admission = self._make_admission()
 
@@ -97,6 +105,7 @@ class Session:
         return Admission(
             node=self._node,
             caller=self._caller,
+            answers=self._answers,
             info=self._info,
             connection=self._connection,
             codec=self._connection.codec,
@@ -137,6 +146,10 @@ class Session:
             self._fail(command, ErrorCode.INTERNAL)
 
     async def _dispatch(self, command: Command) -> None:
+        meters = self._meters
+        if meters is None:
+            meters = self._meters = ConnectionMeters()
+        self._node.throttle.command(meters)
         if command.connect is not None and self._phase is Phase.NEW:
             return await self._connect(command.id, command.connect)
         if self._phase is not Phase.CONNECTED:
@@ -145,14 +158,17 @@ class Session:
             raise Disconnect(CloseCode.BAD_REQUEST, "a command without an id")
         match command:
             case Command(publish=PublishRequest() as request):
+                await self._node.throttle.publish(meters, self._caller.user)
                 await self._publish(command.id, request)
             case Command(subscribe=SubscribeRequest() as request):
                 await self._subscribe(command.id, request)
             case Command(unsubscribe=UnsubscribeRequest() as request):
                 await self._unsubscribe(command.id, request)
             case Command(rpc=RpcRequest() as request):
+                await self._node.throttle.rpc(meters, self._caller.user)
                 await self._rpc(command.id, request)
             case Command(send=SendRequest() as request):
+                await self._node.throttle.rpc(meters, self._caller.user)
                 await self._node.methods.receive(self._node.hooks, self._caller, bytes(request.data))
             case Command(history=HistoryRequest() as request):
                 await self._history(command.id, request)
@@ -161,9 +177,9 @@ class Session:
             case Command(presence_stats=PresenceStatsRequest() as request):
                 await self._presence_stats(command.id, request)
             case Command(refresh=RefreshRequest() as request):
-                self._refresh(command.id, request)
+                await self._refresh(command.id, request)
             case Command(sub_refresh=SubRefreshRequest() as request):
-                self._sub_refresh(command.id, request)
+                await self._sub_refresh(command.id, request)
             case Command(ping=request) if request is not None:
                 self._connection.send(Reply(id=command.id, ping=PingResult()))
             case Command(connect=request) if request is not None:
@@ -189,7 +205,9 @@ class Session:
         if command_id == 0:
             raise Disconnect(CloseCode.BAD_REQUEST, "connect without an id")
         node = self._node
-        claims = self._authenticate(request.token)
+        claims = await self._authentication.authenticate(request.token)
+        if self._is_closed():
+            return
         shown = claims.shown_info
         self._caller = Caller(
             user=claims.sub, client=self._caller.client, info=bytes(shown) if len(shown) else None
@@ -197,7 +215,8 @@ class Session:
         self._info = ClientInfo(user=claims.sub, client=self._caller.client, conn_info=shown)
         self._admission = self._make_admission()
         self._expires_at = claims.expires_at
-        node.sessions.claim(self, claims.sub)
+        self._claim()
+        await node.throttle.connect_as(claims.sub)
         results = await self._open_server_side(claims, request)
         if self._phase is Phase.CLOSED:
             return
@@ -236,22 +255,12 @@ class Session:
             raise
         return results
 
-    def _authenticate(self, token: str) -> ConnectionClaims:
-        if not token:
-            if self._node.permissions.is_insecure or self._node.allows_anonymous:
-                return ConnectionClaims()
-            raise CommandError(ErrorCode.UNAUTHORIZED, "connect without a token")
-        try:
-            return self._node.tokens.verify_connection(token)
-        except TokenExpired as error:
-            raise CommandError(ErrorCode.TOKEN_EXPIRED, str(error)) from error
-        except TokenInvalid as error:
-            raise Disconnect(CloseCode.INVALID_TOKEN, str(error)) from error
-
-    def _refresh(self, command_id: int, request: RefreshRequest) -> None:
-        claims = self._authenticate(request.token)
+    async def _refresh(self, command_id: int, request: RefreshRequest) -> None:
+        claims = await self._authentication.authenticate(request.token)
         if claims.sub != self._caller.user:
             raise Disconnect(CloseCode.INVALID_TOKEN, "a token of another user")
+        self._claim()
+        self._watch_login()
         self._expires_at = claims.expires_at
         self._set_expiry_timer()
         ttl = self._ttl_seconds()
@@ -259,6 +268,29 @@ class Session:
             client=self._caller.client, version=self._node.version, expires=ttl is not None, ttl=ttl or 0
         )
         self._connection.send(Reply(id=command_id, refresh=result))
+
+    def _is_closed(self) -> bool:
+        """Asked after an await: in between the phase may be another."""
+        return self._phase is Phase.CLOSED
+
+    def _claim(self) -> None:
+        # In the same step as the end of authenticate(): an order that ends the login finds it now.
+        login = self._authentication.login
+        self._node.sessions.claim(self, self._caller.user, login=login.id if login else "")
+
+    def check_login(self) -> None:
+        """Looks the login up that the connection hangs on, and ends with it."""
+        self._deadlines.check_login_at = None
+        self._connection.submit(self._check_login)
+
+    async def _check_login(self) -> None:
+        if self._phase is not Phase.CONNECTED:
+            return
+        try:
+            if not await self._authentication.check():
+                self.disconnect(CloseCode.INVALID_TOKEN)
+        finally:
+            self._watch_login()
 
     def _ttl_seconds(self) -> int | None:
         return None if self._expires_at is None else max(1, int(self._expires_at - self._node.clock()))
@@ -269,10 +301,14 @@ class Session:
         topic = TopicName.parse(request.channel)
         namespace = self._node.namespaces.get_for(topic)
         self._subscriptions.check_room_for(topic.text)
+        generation = self._answers.generation
         subscription = await self._admission.admit(topic, namespace, request)
         result = await self._subscriptions.open(subscription, request)
         self._connection.send(Reply(id=command_id, subscribe=result))
         self._subscriptions.go_live(subscription)
+        if subscription.is_by_rule and generation != self._answers.generation:
+            # What the rule has read changed before recheck() could find the subscription.
+            self._recheck(subscription)
         self._watch_expiries()
         await self._subscriptions.announce(subscription, self._caller)
 
@@ -284,11 +320,11 @@ class Session:
             await self._subscriptions.end(subscription, self._caller)
         self._connection.send(Reply(id=command_id, unsubscribe=UnsubscribeResult()))
 
-    def _sub_refresh(self, command_id: int, request: SubRefreshRequest) -> None:
+    async def _sub_refresh(self, command_id: int, request: SubRefreshRequest) -> None:
         subscription = self._subscriptions.get(request.channel)
         if subscription is None:
             raise CommandError(ErrorCode.PERMISSION_DENIED, "refresh of a topic that is not subscribed")
-        claims = self._admission.verify(request.token, subscription.topic)
+        claims = await self._admission.verify(request.token, subscription.topic)
         subscription.expires_at = claims.expires_at
         self._watch_expiries()
         ttl = subscription.ttl_seconds(self._node.clock())
@@ -302,7 +338,10 @@ class Session:
         topic = TopicName.parse(request.channel)
         namespace = node.namespaces.get_for(topic)
         is_subscriber = self._subscriptions.is_live(topic.text)
-        if not await node.permissions.may_publish(caller, topic, namespace, is_subscriber=is_subscriber):
+        may_publish = node.permissions.may_publish
+        if not await may_publish(
+            caller, topic, namespace, is_subscriber=is_subscriber, answers=self._answers
+        ):
             raise CommandError(ErrorCode.PERMISSION_DENIED, f"publish in {topic}")
         data = bytes(request.data)
         if not data:
@@ -321,7 +360,9 @@ class Session:
         if policy is None:
             raise CommandError(ErrorCode.NOT_AVAILABLE, f"{topic} keeps no history")
         may_read = self._node.permissions.may_read_history
-        if not may_read(self._caller, topic, namespace, is_subscriber=is_subscriber):
+        if not await may_read(
+            self._caller, topic, namespace, is_subscriber=is_subscriber, answers=self._answers
+        ):
             raise CommandError(ErrorCode.PERMISSION_DENIED, f"history of {topic}")
         history = await self._node.layer.history(
             topic.text,
@@ -338,24 +379,26 @@ class Session:
         self._connection.send(Reply(id=command_id, history=result))
 
     async def _presence(self, command_id: int, request: PresenceRequest) -> None:
-        topic = self._topic_with_presence(request.channel)
+        topic = await self._topic_with_presence(request.channel)
         members = await self._node.presence.members(topic.text)
         self._connection.send(Reply(id=command_id, presence=PresenceResult(presence=members)))
 
     async def _presence_stats(self, command_id: int, request: PresenceStatsRequest) -> None:
-        topic = self._topic_with_presence(request.channel)
+        topic = await self._topic_with_presence(request.channel)
         stats = await self._node.presence.stats(topic.text)
         result = PresenceStatsResult(num_clients=stats.clients, num_users=stats.users)
         self._connection.send(Reply(id=command_id, presence_stats=result))
 
-    def _topic_with_presence(self, text: str) -> TopicName:
+    async def _topic_with_presence(self, text: str) -> TopicName:
         topic = TopicName.parse(text)
         namespace = self._node.namespaces.get_for(topic)
         if not namespace.presence:
             raise CommandError(ErrorCode.NOT_AVAILABLE, f"{topic} keeps no presence")
         is_subscriber = self._subscriptions.is_live(topic.text)
         may_see = self._node.permissions.may_see_presence
-        if not may_see(self._caller, topic, namespace, is_subscriber=is_subscriber):
+        if not await may_see(
+            self._caller, topic, namespace, is_subscriber=is_subscriber, answers=self._answers
+        ):
             raise CommandError(ErrorCode.PERMISSION_DENIED, f"presence of {topic}")
         return topic
 
@@ -408,10 +451,32 @@ class Session:
 
     async def _unsubscribe_by_server(self, topic: str, code: UnsubscribeCode) -> None:
         subscription = self._subscriptions.get(topic)
-        if subscription is None:
+        if subscription is not None:
+            await self._end(subscription, code)
+
+    async def _end(self, subscription: Subscription, code: UnsubscribeCode) -> None:
+        if subscription.state is State.ENDED:
             return
         await self._subscriptions.end(subscription, self._caller)
-        self._push(Push(channel=topic, unsubscribe=Unsubscribed(code=code, reason=code.text)))
+        told = Unsubscribed(code=code, reason=code.text)
+        self._push(Push(channel=subscription.topic.text, unsubscribe=told))
+
+    def recheck(self, scope: Scope) -> None:
+        """What rules read has changed: forgets their answers, and asks whether the client may stay.
+
+        Topics that it may not stay in end soon after (realtime/rechecks.py).
+        """
+        self._answers.forget()
+        for subscription in self._subscriptions:
+            if subscription.is_by_rule and scope.covers(subscription.topic):
+                self._recheck(subscription)
+
+    def _recheck(self, subscription: Subscription) -> None:
+        def end(code: UnsubscribeCode) -> None:
+            # Another subscription of the same topic may stand by then: that one was asked for itself.
+            self._connection.submit(lambda: self._end(subscription, code))
+
+        self._node.rechecks.add(subscription, caller=self._caller, end=end)
 
     def refresh(self, expires_at: float | None) -> None:
         """Sets when the connection ends (Unix seconds; None: never) and tells the client."""
@@ -467,12 +532,15 @@ class Session:
         else:
             if is_due(self._deadlines.topics_expire_by, now):
                 self._end_expired_topics()
+            if is_due(self._deadlines.check_login_at, now):
+                self.check_login()
             if is_due(self._deadlines.ping_at, now):
                 self._ping(now)
 
     def _start_timers(self) -> None:
         self._deadlines.connect_by = None
         self._set_expiry_timer()
+        self._watch_login()
         interval = self._node.limits.ping_interval_seconds
         if interval > 0:
             # Clients that came at once, after a deploy say, are not all pinged at once.
@@ -489,6 +557,16 @@ class Session:
 
     def _set_expiry_timer(self) -> None:
         self._deadlines.expire_by = self._deadline_for(self._expires_at)
+
+    def _watch_login(self) -> None:
+        login, interval = self._authentication.login, self._node.limits.login_check_seconds
+        waits = []
+        if login is not None and interval > 0:
+            # Spread, so that clients that came at once do not all ask the database at once.
+            waits.append(interval * (0.75 + 0.5 * self._node.rng.random()))
+        if login is not None and login.expires_at is not None:
+            waits.append(max(1, login.expires_at - self._node.clock()))
+        self._deadlines.check_login_at = self._node.monotonic() + min(waits) if waits else None
 
     def _watch_expiries(self) -> None:
         self._deadlines.topics_expire_by = earliest(

@@ -1,12 +1,13 @@
 """The sessions of this process: counted against limits, found by user, closed together."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from typing import Protocol
 
 from realtime.caller import Caller
 from realtime.errors import CloseCode, Disconnect, UnsubscribeCode
 from realtime.limits import Limits
 from realtime.messages import Position
+from realtime.rechecks import Scope
 from realtime.tokens import SubscriptionOptions
 
 
@@ -23,6 +24,12 @@ class OpenSession(Protocol):
 
     def unsubscribe(self, topic: str, code: UnsubscribeCode) -> None: ...
 
+    def recheck(self, scope: Scope) -> None:
+        """The rules of these topics may answer otherwise now."""
+
+    def check_login(self) -> None:
+        """The login that it hangs on may have ended."""
+
     def refresh(self, expires_at: float | None) -> None:
         """`expires_at`: Unix seconds; None: never."""
 
@@ -38,6 +45,10 @@ class Sessions:
         self._by_user: dict[str, set[OpenSession]] = {}
         self._by_client: dict[str, OpenSession] = {}
         self._user_of: dict[OpenSession, str] = {}
+        self._by_login: dict[str, set[OpenSession]] = {}
+        self._login_of: dict[OpenSession, str] = {}
+        # How many orders to end sessions were heard, for who is about to claim a user.
+        self.endings = 0
 
     def __len__(self) -> int:
         return len(self._open)
@@ -62,8 +73,11 @@ class Sessions:
             raise Disconnect(CloseCode.CONNECTION_LIMIT, f"{most} connections on this node")
         self._open.add(session)
 
-    def claim(self, session: OpenSession, user: str) -> None:
-        """Counts the session as the user's. Raises Disconnect 3504 when the user has too many."""
+    def claim(self, session: OpenSession, user: str, *, login: str = "") -> None:
+        """Counts the session as the user's, and as one of `login` where it hangs on one ("": none).
+
+        Raises Disconnect 3504 when the user has too many.
+        """
         self._release(session)
         most = self._limits.max_connections_per_user
         # Anonymous clients have no user to share a limit.
@@ -72,6 +86,9 @@ class Sessions:
         self._by_user.setdefault(user, set()).add(session)
         self._by_client[session.caller.client] = session
         self._user_of[session] = user
+        if login:
+            self._by_login.setdefault(login, set()).add(session)
+            self._login_of[session] = login
 
     def close(self, session: OpenSession) -> None:
         self._open.discard(session)
@@ -85,6 +102,11 @@ class Sessions:
         self._by_user[user].discard(session)
         if not self._by_user[user]:
             del self._by_user[user]
+        login = self._login_of.pop(session, None)
+        if login is not None:
+            self._by_login[login].discard(session)
+            if not self._by_login[login]:
+                del self._by_login[login]
 
     def of_user(self, user: str) -> list[OpenSession]:
         return list(self._by_user.get(user, ()))
@@ -97,6 +119,20 @@ class Sessions:
         if session is None or user not in ("", self._user_of[session]):
             return []
         return [session]
+
+    def find_by_login(self, *, user: str, logins: Collection[str]) -> list[OpenSession]:
+        """Those that hang on one of `logins`, whoever's they are; where `user` is given its own alone.
+
+        Without any logins all of the user's that hang on one.
+        """
+        wanted = {session for login in logins for session in self._by_login.get(login, ())}
+        if not user:
+            return list(wanted)
+        of_user = {session for session in self._by_user.get(user, ()) if session in self._login_of}
+        return list(of_user & wanted if logins else of_user)
+
+    def hanging_on_logins(self) -> list[OpenSession]:
+        return list(self._login_of)
 
     async def drain(
         self, *, code: CloseCode, spread_seconds: float, sleep: Callable[[float], Awaitable[object]]

@@ -30,6 +30,7 @@ class Subscription:
         "data",
         "expires_at",
         "info",
+        "is_by_rule",
         "is_positioned",
         "is_recoverable",
         "is_server_side",
@@ -52,6 +53,7 @@ class Subscription:
         codec: Codec,
         info: ClientInfo,
         is_server_side: bool,
+        is_by_rule: bool,
         is_recoverable: bool,
         is_positioned: bool,
         wants_join_leave: bool,
@@ -66,6 +68,8 @@ class Subscription:
         self.codec = codec
         self.info = info
         self.is_server_side = is_server_side
+        # Whether it stands only for as long as the namespace's rules say yes (realtime/rechecks.py).
+        self.is_by_rule = is_by_rule
         self.is_recoverable = is_recoverable
         self.is_positioned = is_positioned
         self.wants_join_leave = wants_join_leave

@@ -2,6 +2,10 @@
 
 A *connection token* says who connects (`sub`), until when, with which info, and what the server
 subscribes them to. A *subscription token* opens one topic (`channel`) for one user.
+
+Tokens are signed here with the shared secret (HS256). They are verified with it, or with a public
+key: which key a token may be checked with hangs on its algorithm, and each key verifies those
+algorithms alone that are made for its type. So a public key is never taken for a shared secret.
 """
 
 import base64
@@ -14,10 +18,14 @@ import msgspec
 from msgspec import Raw, Struct
 
 from realtime.errors import ConfigurationError, RealtimeError
+from realtime.keys.key import PUBLIC_KEY_ALGORITHMS, PublicKey, VerifyingKey
+from realtime.keys.remote import RemoteKeys
 from realtime.messages import EMPTY
 
-# The only one, so that a token cannot choose how it is checked.
+# The only one with a shared secret.
 ALGORITHM = "HS256"
+
+LOGIN_CLAIM = "switchboard:login"
 
 _jws = jwt.PyJWS()
 
@@ -77,6 +85,9 @@ class ConnectionClaims(_Claims, frozen=True):
     channels: list[str] = []
     subs: dict[str, SubscriptionOptions] = {}
     meta: Raw = EMPTY
+    # The sign-in that the token was made for (realtime/logins.py), sealed; "": of none. Named so that
+    # it cannot be another issuer's claim of another meaning.
+    login: str = msgspec.field(name=LOGIN_CLAIM, default="")
     # Only a subscription token has it; here it is a sign that the two were mixed up.
     channel: str = ""
 
@@ -90,15 +101,44 @@ ClaimsT = TypeVar("ClaimsT", bound=_Claims)
 
 
 class TokenVerifier:
-    """`clock` gives Unix seconds. `secret` "" means that no token is ever valid."""
+    """`clock` gives Unix seconds. Without a secret and without keys no token is ever valid.
+
+    A token that names a key (`kid`) is checked with that of `remote_keys`, where there are such;
+    any other with that of `public_keys` which verifies its algorithm.
+    """
 
     def __init__(
-        self, *, secret: str, clock: Callable[[], float], audience: str = "", issuer: str = ""
+        self,
+        *,
+        secret: str,
+        clock: Callable[[], float],
+        public_keys: Sequence[VerifyingKey] = (),
+        remote_keys: RemoteKeys | None = None,
+        audience: str = "",
+        issuer: str = "",
+        leeway_seconds: float = 0,
     ) -> None:
         self._secret = secret
         self._clock = clock
+        self._public_keys = {algorithm: key for key in public_keys for algorithm in key.algorithms}
+        self._remote_keys = remote_keys
         self._audience = audience
         self._issuer = issuer
+        self._leeway_seconds = leeway_seconds
+
+    async def fetch_key(self, token: str) -> None:
+        """To be awaited before a token is verified: gets its key into memory, where that is elsewhere.
+
+        Raises KeysUnavailable (realtime/keys/remote.py).
+        """
+        if self._remote_keys is None or not token:
+            return
+        try:
+            algorithm, kid = _read_header(token)
+        except TokenInvalid:
+            return
+        if kid and algorithm in PUBLIC_KEY_ALGORITHMS:
+            await self._remote_keys.fetch(kid)
 
     def verify_connection(self, token: str) -> ConnectionClaims:
         """Raises TokenInvalid or TokenExpired."""
@@ -117,23 +157,38 @@ class TokenVerifier:
         return claims
 
     def _verify(self, token: str, kind: type[ClaimsT]) -> ClaimsT:
-        if not self._secret:
-            raise TokenInvalid("no secret is configured: set REALTIME['TOKEN_HMAC_SECRET']")
+        algorithm, kid = _read_header(token)
+        key = self._key_for(algorithm, kid)
         try:
             # PyJWT checks the signature alone: the times are compared with our own clock, and
             # msgspec gives the claims their types.
-            payload = _jws.decode(token, self._secret, algorithms=[ALGORITHM])
+            payload = _jws.decode(token, key, algorithms=[algorithm])
             claims = msgspec.json.decode(payload, type=kind)
         except (jwt.InvalidTokenError, msgspec.MsgspecError, RecursionError) as error:
             raise TokenInvalid(str(error)) from error
         self._check(claims)
         return claims
 
+    def _key_for(self, algorithm: str, kid: str) -> str | PublicKey:
+        if algorithm == ALGORITHM:
+            if not self._secret:
+                raise TokenInvalid("no secret is configured: set REALTIME['TOKEN_HMAC_SECRET']")
+            return self._secret
+        if algorithm not in PUBLIC_KEY_ALGORITHMS:
+            raise TokenInvalid("an algorithm that is not offered")
+        if kid and self._remote_keys is not None:
+            found = self._remote_keys.get(kid)
+        else:
+            found = self._public_keys.get(algorithm)
+        if found is None or algorithm not in found.algorithms:
+            raise TokenInvalid(f"no key for {algorithm}" + (" of this id" if kid else ""))
+        return found.key
+
     def _check(self, claims: _Claims) -> None:
         now = self._clock()
-        if claims.exp is not None and claims.exp <= now:
+        if claims.exp is not None and claims.exp + self._leeway_seconds <= now:
             raise TokenExpired(f"expired {now - claims.exp:.0f} s ago")
-        if claims.nbf is not None and claims.nbf > now:
+        if claims.nbf is not None and claims.nbf > now + self._leeway_seconds:
             raise TokenInvalid(f"not valid for another {claims.nbf - now:.0f} s")
         audiences = [claims.aud] if isinstance(claims.aud, str) else claims.aud
         if self._audience and self._audience not in audiences:
@@ -161,11 +216,18 @@ class TokenSigner:
         ttl_seconds: float,
         info: Mapping[str, Any] | None = None,
         topics: Sequence[str] = (),
+        login: str = "",
     ) -> str:
-        """`info` is shown to other members; `topics` are those the server subscribes the user to."""
+        """`info` is shown to other members; `topics` are those the server subscribes the user to.
+
+        `login` is a sealed sign-in (realtime/logins.py): when that ends, so does the connection, and
+        the token opens none any more.
+        """
         claims: dict[str, Any] = {"sub": user}
         if info is not None:
             claims["info"] = info
+        if login:
+            claims[LOGIN_CLAIM] = login
         if topics:
             claims["channels"] = list(topics)
         return self._sign(claims, ttl_seconds)
@@ -181,6 +243,18 @@ class TokenSigner:
         now = int(self._clock())
         times = {"iat": now, "exp": now + int(ttl_seconds)}
         return jwt.encode({**claims, **self._common, **times}, self._secret, algorithm=ALGORITHM)
+
+
+def _read_header(token: str) -> tuple[str, str]:
+    """The algorithm and the key's id ("": none) that an unverified token names. Raises TokenInvalid."""
+    try:
+        header = jwt.get_unverified_header(token)
+    except (jwt.InvalidTokenError, RecursionError) as error:
+        raise TokenInvalid(str(error)) from error
+    algorithm, kid = header.get("alg"), header.get("kid", "")
+    if not isinstance(algorithm, str) or not isinstance(kid, str):
+        raise TokenInvalid("a header without an algorithm, or with a key id that is no text")
+    return algorithm, kid
 
 
 def _info(info: Raw, b64info: str) -> Raw:

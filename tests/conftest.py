@@ -8,17 +8,47 @@ from typing import Any
 
 import pytest
 import uvloop
+from asgiref.sync import SyncToAsync
+from django.core.cache import cache
+from django.db import connections
 
 from tests.redis_server import RedisServer
 from tests.servers import Server
 
 # Suites live in the shipped test kit; pytest must explain their failures as it does its own. It can do so
 # only before anything imports them.
-pytest.register_assert_rewrite("realtime.testing.layers", "realtime.testing.presence")
+pytest.register_assert_rewrite(
+    "realtime.testing.layers", "realtime.testing.presence", "realtime.testing.rate_limits"
+)
 
 
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> dict[str, Any]:
     return {"uvloop": uvloop.new_event_loop}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long tests begin first, then groups of one process: at the end none waits for another."""
+
+    def is_short(item: pytest.Item) -> tuple[bool, bool]:
+        # Whoever needs longer than others says so by a time-out of its own.
+        return item.get_closest_marker("timeout") is None, item.get_closest_marker("xdist_group") is None
+
+    items.sort(key=is_short)
+
+
+@pytest.fixture(autouse=True)
+def nobody_tried_to_sign_in() -> None:
+    """Wrong passwords are counted in the cache of this process: no test starts with those of another."""
+    cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def thread_keeps_no_connection() -> Iterator[None]:
+    """Async code uses the database in one thread for all tests: a connection that a test leaves there
+    belongs to a database which the next one may not touch.
+    """
+    yield
+    SyncToAsync.single_thread_executor.submit(connections.close_all).result()
 
 
 @pytest.fixture
@@ -100,3 +130,15 @@ def make_redis() -> Iterator[Callable[..., RedisServer]]:
     yield make
     for server in servers:
         server.remove()
+
+
+@pytest.fixture(autouse=True)
+def audited_soon(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """Audit entries that were left to the writer's thread: a test's own database is not for it."""
+    # Imported here: a model can be only once Django is set up.
+    from realtime.features.audit.log import writer  # noqa: PLC0415  # Once Django is set up.
+
+    entries: list[Any] = []
+    monkeypatch.setattr(writer, "store", entries.extend)
+    yield entries
+    writer.flush()

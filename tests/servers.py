@@ -64,6 +64,11 @@ class Server:
         return f"ws://127.0.0.1:{self.port}/connection/websocket"
 
     @property
+    def env(self) -> Mapping[str, str]:
+        """Of the process: for others that are to work on the same database."""
+        return self._env
+
+    @property
     def pid(self) -> int:
         assert self._process is not None, "start() first"
         return self._process.pid

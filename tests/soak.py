@@ -1,4 +1,4 @@
-"""The long form of the fault runs and of the churn: `make soak`, or `python -m tests.soak --help`.
+"""The long form of the runs with faults, with the outbox and with churn: `make soak` (`SOAK_ARGS=--help`).
 
 It ends with an error at the first round in which anything was lost, doubled, out of order or left behind.
 Linux only, as the runs are.
@@ -7,6 +7,7 @@ Linux only, as the runs are.
 import argparse
 import asyncio
 import contextlib
+import itertools
 import logging
 import os
 import random
@@ -22,6 +23,8 @@ import uvloop
 from tests.end_to_end.churn import SETTINGS, Churn
 from tests.end_to_end.fault_run import FaultRun, fault_run
 from tests.end_to_end.faults import Faults
+from tests.end_to_end.outbox_run import run_outbox
+from tests.postgres import running_postgres
 from tests.redis_server import RedisServer
 from tests.servers import Server
 from tests.waiting import until
@@ -33,6 +36,8 @@ FAULTS_A_ROUND = 4
 MEANWHILE = 600
 # Clients that lose their sockets at once, and how long until the next do.
 CUT_AT_ONCE, CUT_EVERY_SECONDS = 5, 0.2
+
+OUTBOX_TRANSACTIONS = 20_000
 
 VISITS_A_WAVE = 60
 REPORT_EVERY_SECONDS = 15
@@ -102,6 +107,34 @@ async def _cut_clients(run: FaultRun, rng: random.Random) -> None:
         run.cut_clients(CUT_AT_ONCE)
 
 
+# ── The outbox ────────────────────────────────────────────────────────────────────────────────────
+
+
+async def soak_outbox(folder: Path, seconds: float, rng: random.Random) -> None:
+    """Writers and relays that are killed, on SQLite and on PostgreSQL in turn, each time from the start."""
+    end = time.monotonic() + seconds
+    with RedisServer() as redis:
+        for number in itertools.count():
+            with ExitStack() as stack:
+                url = f"sqlite:///{folder / f'outbox{number}.sqlite3'}"
+                if number % 2:
+                    url = stack.enter_context(running_postgres())
+                verdict = await run_outbox(
+                    folder=folder,
+                    database_url=url,
+                    redis_url=redis.url,
+                    prefix=f"outbox{number}",
+                    transactions=OUTBOX_TRANSACTIONS,
+                    writers=4,
+                    seed=rng.getrandbits(32),
+                )
+            say(f"outbox on {url.partition(':')[0]}: {verdict}")
+            if not verdict.is_good:
+                raise Failed(f"the relays' log: {folder / 'relays.log'}")
+            if time.monotonic() > end:
+                return
+
+
 # ── Churn ─────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -150,6 +183,8 @@ async def soak(options: argparse.Namespace) -> None:
     random.seed(options.seed)
     if options.only in (None, "faults"):
         await soak_faults(folder, options.minutes * 60, random.Random(options.seed))  # noqa: S311  # Repeatable.
+    if options.only in (None, "outbox"):
+        await soak_outbox(folder, options.minutes * 60, random.Random(options.seed))  # noqa: S311  # Likewise.
     if options.only in (None, "churn"):
         await soak_churn(folder, options.minutes * 60)
 
@@ -157,7 +192,7 @@ async def soak(options: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10, help="of each part; 10 by default")
-    parser.add_argument("--only", choices=["faults", "churn"], help="one part alone")
+    parser.add_argument("--only", choices=["faults", "outbox", "churn"], help="one part alone")
     parser.add_argument("--seed", type=int, default=random.getrandbits(32), help="of the faults' choice")
     options = parser.parse_args()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings.test")

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import unittest
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -13,9 +14,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from realtime import outbox
+from realtime import revocation
 from realtime.caller import Caller
 from realtime.hooks import Hooks
+from realtime.outbox.models import OutboxRow
 from realtime.rpc import methods
 from realtime.topics.registry import namespaces
 from tests.servers import ROOT, Server
@@ -130,26 +132,44 @@ async def test_the_rpc_example_answers_and_refuses_what_does_not_fit() -> None:
 
 
 @pytest.mark.usefixtures("restored_registries")
-def test_the_namespace_example_registers_its_namespace() -> None:
+def test_the_namespace_example_registers_its_namespace_and_the_rows_of_its_rule(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    models, watched = ModuleType("teams.models"), {}
+    vars(models)["Membership"] = SimpleNamespace()
+    monkeypatch.setitem(sys.modules, "teams.models", models)
+    monkeypatch.setitem(sys.modules, "teams", _module_at(ROOT))
+    monkeypatch.setattr(revocation, "recheck_on", lambda model, **options: watched.update({"of": options}))
     scope: dict[str, Any] = {}
     exec(compile(EXAMPLES["namespace"], "README.md", "exec"), scope)  # noqa: S102  # Our own README.
 
     scope["TeamsConfig"]("teams", _module_at(ROOT)).ready()
 
     assert namespaces._namespaces["team"].can_subscribe is scope["is_member"]
+    assert watched["of"]["namespaces"] == ["team"]
+    assert watched["of"]["users"](SimpleNamespace(user_id=7)) == [7]
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_publish_example_publishes_what_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    published: list[tuple[str, bytes]] = []
-    runtime = SimpleNamespace(publish_blocking=lambda topic, data: published.append((topic, data)))
-    monkeypatch.setattr(outbox, "get_runtime", lambda: runtime)
+def test_the_rules_example_passes() -> None:
+    scope: dict[str, Any] = {"__name__": "readme"}
+    exec(compile(EXAMPLES["rules"], "README.md", "exec"), scope)  # noqa: S102  # Our own README.
+
+    result = unittest.TestResult()
+    unittest.defaultTestLoader.loadTestsFromTestCase(scope["RoomRules"]).run(result)
+
+    assert (result.testsRun, result.errors, result.failures) == (1, [], [])
+
+
+@pytest.mark.django_db
+def test_the_publish_example_leaves_what_it_says_to_the_relay() -> None:
     scope: dict[str, Any] = {}
     exec(compile(EXAMPLES["publish"], "README.md", "exec"), scope)  # noqa: S102  # Our own README.
 
     scope["rename_team"](SimpleNamespace(slug="red", save=lambda: None), "Blue")
 
-    assert published == [("team:red", b'{"type":"renamed","name":"Blue"}')]
+    [row] = OutboxRow.objects.all()
+    assert (row.topic, bytes(row.data)) == ("team:red", b'{"type":"renamed","name":"Blue"}')
 
 
 async def call_at_once(function: Callable[..., Any], *arguments: object) -> Any:
@@ -160,3 +180,46 @@ def _module_at(folder: Path) -> ModuleType:
     module = ModuleType("teams")
     module.__path__ = [str(folder)]
     return module
+
+
+@pytest.fixture(scope="module")
+def news_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, str]]:
+    """A server with the settings of the example, and a key for it."""
+    folder = tmp_path_factory.mktemp("news")
+    (folder / "my_settings.py").write_text(EXAMPLES["settings"], encoding="utf-8")
+    server = Server(settings="my_settings", env={"PYTHONPATH": str(folder)}, log=folder / "server.log")
+    [command] = re.findall(r"^KEY=\$\(\S+ manage\.py (.*)\)$", README, re.MULTILINE)
+    # In one process: each takes a second to begin.
+    code = (
+        "from django.core.management import call_command\n"
+        "call_command('migrate', verbosity=0)\n"
+        f"call_command(*{command.split()!r})\n"
+    )
+    key = server.manage("shell", "--no-imports", "--command", code).split()[-1]
+    with server:
+        yield server, key
+
+
+@pytest.mark.parametrize(
+    ("example", "program", "printed"),
+    [
+        ("curl", ["sh", "-c"], r'\{"result":\{"offset":\d+,"epoch":".+"\}\}'),
+        ("cent", [sys.executable, "-c"], r"\{'n': 1\}\n"),
+    ],
+)
+def test_the_examples_of_the_server_api_publish(
+    example: str, program: list[str], printed: str, news_server: tuple[Server, str]
+) -> None:
+    if example == "curl" and shutil.which("curl") is None:
+        pytest.skip("needs curl")
+    server, key = news_server
+    code = EXAMPLES[example].replace("http://127.0.0.1:8000", server.http)
+    assert server.http in code
+
+    done = subprocess.run(
+        [*program, code],
+        env={**os.environ, "KEY": key}, capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(printed, done.stdout)

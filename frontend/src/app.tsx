@@ -33,6 +33,7 @@ export function App({ http, session, connectionUrl }: AppProps) {
         <SignInPage
           notice={state.notice}
           signIn={(username, password) => session.signIn(username, password)}
+          leaveFor={(location) => window.location.assign(location)}
         />
       );
     case "signed-in":
@@ -69,10 +70,22 @@ function SignedIn({ user, http, session, connectionUrl }: AppProps & { user: Use
       slug: routeSlug,
     });
     connection.connect();
-    setRunning({ chat, reconnect: () => connection.reconnect(), signOut: () => session.signOut() });
-    return () => {
-      chat.close();
+    const signOut = async () => {
+      // First: the server ends the socket with the session, and would refuse the page a new token.
       connection.disconnect();
+      try {
+        await session.signOut();
+      } catch (error) {
+        connection.connect();
+        throw error;
+      }
+    };
+    setRunning({ chat, reconnect: () => connection.reconnect(), signOut });
+    return () => {
+      // First: after signing out the server ends the socket too, and what the chat takes leave with
+      // would be sent into a closing one.
+      connection.disconnect();
+      chat.close();
     };
   }, [user, http, session, connectionUrl]);
 

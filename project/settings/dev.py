@@ -13,3 +13,8 @@ REALTIME["TOKEN_HMAC_SECRET"] = (
 ALLOWED_HOSTS = list(environment.ALLOWED_HOSTS.read())
 if not ALLOWED_HOSTS and environment.HOST.read() not in {"127.0.0.1", "::1", "localhost"}:
     ALLOWED_HOSTS = ["*"]
+
+# Without a mail server, what would be sent is printed.
+vars().update(email(environment.EMAIL_URL.read(), otherwise="console"))
+# Passkeys over plain HTTP, which browsers allow at http://localhost only.
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = True

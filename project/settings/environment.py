@@ -6,14 +6,16 @@ It is not where values are judged: a number's range and what contradicts what is
 """
 
 import difflib
+import json
 import math
 import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Generic, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -101,6 +103,18 @@ def _parse_list(text: str) -> tuple[str, ...]:
     return tuple(part for part in (part.strip() for part in text.split(",")) if part)
 
 
+def _parse_pem(text: str) -> str:
+    """A file's lines, or one line with `\\n` where they end: not every tool can put lines into a variable."""
+    lines = text.replace("\\n", "\n").strip()
+    if not lines.startswith("-----BEGIN "):
+        raise ValueError(text)
+    return lines
+
+
+def _parse_networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(ip_network(part) for part in _parse_list(text))
+
+
 def _parse_log_level(text: str) -> str:
     if text.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
         raise ValueError(text)
@@ -135,11 +149,75 @@ def _parse_redis_urls(text: str) -> tuple[str, ...]:
     return urls
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Email:
+    """A way to send e-mail. `security` is "", "starttls" or "tls"."""
+
+    backend: str
+    host: str = ""
+    port: int = 25
+    user: str = ""
+    password: str = ""
+    security: str = ""
+
+
+_EMAIL_SCHEMES = {"smtp": ("", 25), "smtp+starttls": ("starttls", 587), "smtps": ("tls", 465)}
+
+
+def _parse_email_url(text: str) -> Email:
+    parts = urlsplit(text)
+    if parts.scheme == "console":
+        return Email(backend="console")
+    if parts.scheme not in _EMAIL_SCHEMES or not parts.hostname or parts.path.strip("/") or parts.query:
+        raise ValueError
+    security, port = _EMAIL_SCHEMES[parts.scheme]
+    return Email(
+        backend="smtp",
+        host=parts.hostname,
+        port=parts.port or port,
+        user=unquote(parts.username or ""),
+        password=unquote(parts.password or ""),
+        security=security,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OidcProvider:
+    """An OpenID Connect provider that people may sign in with."""
+
+    id: str
+    name: str
+    server_url: str
+    client_id: str
+    secret: str = ""
+
+
+def _parse_oidc_providers(text: str) -> tuple[OidcProvider, ...]:
+    entries = json.loads(text)
+    if not isinstance(entries, list):
+        raise ValueError
+    try:
+        providers = tuple(OidcProvider(**entry) for entry in entries)
+    except TypeError:
+        raise ValueError from None
+    for provider in providers:
+        values: list[object] = [provider.id, provider.name, provider.server_url, provider.client_id]
+        if not all(isinstance(value, str) and value for value in [*values, provider.secret or "none"]):
+            raise ValueError
+        if not provider.id.isidentifier() or not provider.server_url.startswith(("https://", "http://")):
+            raise ValueError
+    if len({provider.id for provider in providers}) != len(providers):
+        raise ValueError
+    return providers
+
+
 TEXT = Kind("text", str, "a text")
 SECRET = Kind("secret", _parse_long_secret, "a random text of at least 32 characters", is_secret=True)
 BOOLEAN = Kind("on/off", _parse_boolean, "on or off")
 WHOLE = Kind("number", int, "a whole number")
 SECONDS = Kind("seconds", _parse_number, "a number of seconds")
+PEM = Kind("PEM", _parse_pem, "a public key in PEM, its lines separated by \\n", is_secret=True)
+RATE = Kind("rate", str, "a rate such as 100/s or 30/m:50, or off")
 LIST = Kind("list", _parse_list, "a list separated by commas")
 REDIS_URLS = Kind(
     "URLs",
@@ -148,6 +226,21 @@ REDIS_URLS = Kind(
     "(rediss:// and unix:// too; in a password write , / # ? as %2C %2F %23 %3F)",
     is_secret=True,
 )
+EMAIL_URL_KIND: Kind[Email | None] = Kind(
+    "URL",
+    _parse_email_url,
+    "a URL such as smtp+starttls://user:password@host:587 (smtps:// for TLS from the start, smtp:// "
+    "without, console: to print; in a password write / # ? @ as %2F %23 %3F %40)",
+    is_secret=True,
+)
+OIDC = Kind(
+    "JSON",
+    _parse_oidc_providers,
+    'a JSON list such as [{"id": "acme", "name": "Acme", "server_url": "https://login.example.com", '
+    '"client_id": "…", "secret": "…"}], each id a word of its own',
+    is_secret=True,
+)
+NETWORKS = Kind("networks", _parse_networks, "a list of addresses and networks such as 127.0.0.1,10.0.0.0/8")
 LEVEL = Kind("level", _parse_log_level, "one of DEBUG, INFO, WARNING, ERROR, CRITICAL")
 
 _NONE: tuple[str, ...] = ()
@@ -183,6 +276,12 @@ DATABASE_URL = Variable(
 DATABASE_POOL_SIZE = Variable(
     "DATABASE_POOL_SIZE", WHOLE, 10, "Most PostgreSQL connections that one process holds."
 )
+DATABASE_STATEMENT_TIMEOUT = Variable(
+    "DATABASE_STATEMENT_TIMEOUT",
+    SECONDS,
+    30,
+    "How long PostgreSQL may take for a statement; 0 for no limit, as a long migration may need it.",
+)
 REDIS_URL = Variable(
     "REDIS_URL",
     REDIS_URLS,
@@ -194,12 +293,46 @@ REDIS_URL = Variable(
 REDIS_PREFIX = Variable(
     "REDIS_PREFIX", TEXT, "switchboard", "What the names of all keys and channels in Redis begin with."
 )
+EMAIL_URL: Variable[Email | None] = Variable(
+    "EMAIL_URL",
+    EMAIL_URL_KIND,
+    None,
+    "Where e-mail is handed in, such as `smtp+starttls://user:password@host:587`. In production, "
+    "addresses must then be confirmed before anybody signs in with them.",
+    "printed in development, not sent in production",
+)
+EMAIL_FROM = Variable(
+    "EMAIL_FROM", TEXT, "Switchboard <switchboard@localhost>", "The sender of the e-mail that accounts get."
+)
+SIGN_UP = Variable(
+    "SIGN_UP", BOOLEAN, default=True, description="Let strangers create accounts for themselves."
+)
+OIDC_PROVIDERS: Variable[tuple[OidcProvider, ...]] = Variable(
+    "OIDC_PROVIDERS",
+    OIDC,
+    (),
+    "OpenID Connect providers that people may sign in with: see [Accounts](#accounts).",
+)
+REQUEST_HEAD_TIMEOUT = Variable(
+    "REQUEST_HEAD_TIMEOUT",
+    SECONDS,
+    10,
+    "How long a client of `manage.py serve` may take to ask: from connecting to the last header; 0 for "
+    "no limit.",
+)
+REQUEST_BODY_TIMEOUT = Variable(
+    "REQUEST_BODY_TIMEOUT",
+    SECONDS,
+    60,
+    "How long it may take to send the request's body after that; 0 for no limit.",
+)
 MAX_BODY_BYTES = Variable("MAX_BODY_BYTES", WHOLE, 1_048_576, "Largest body of an HTTP request.")
-TRUST_PROXY_HEADERS = Variable(
-    "TRUST_PROXY_HEADERS",
-    BOOLEAN,
-    default=False,
-    description="Believe `X-Forwarded-Proto`. Turn on only behind a proxy that sets it.",
+TRUSTED_PROXIES: Variable[tuple[IPv4Network | IPv6Network, ...]] = Variable(
+    "TRUSTED_PROXIES",
+    NETWORKS,
+    (),
+    "Addresses and networks of the proxies before the server, such as `10.0.0.0/8`. Only what these say "
+    "in `X-Forwarded-For` and `X-Forwarded-Proto` is believed.",
 )
 HTTPS_ONLY = Variable(
     "HTTPS_ONLY",
@@ -225,18 +358,51 @@ REALTIME: tuple[Variable[Any], ...] = (
     TOKEN_HMAC_SECRET,
     Variable("REALTIME_TOKEN_AUDIENCE", TEXT, "", "What tokens must have as `aud`, where it is set."),
     Variable("REALTIME_TOKEN_ISSUER", TEXT, "", "What tokens must have as `iss`, where it is set."),
+    Variable("REALTIME_TOKEN_LEEWAY", SECONDS, 1, "How far the clock of who signs tokens may be off."),
+    Variable(
+        "REALTIME_TOKEN_RSA_PUBLIC_KEY", PEM, "", "Verifies tokens signed by RS256, RS384 or RS512 elsewhere."
+    ),
+    Variable(
+        "REALTIME_TOKEN_ECDSA_PUBLIC_KEY",
+        PEM,
+        "",
+        "Verifies tokens signed by ES256, ES384 or ES512 elsewhere.",
+    ),
+    Variable(
+        "REALTIME_TOKEN_JWKS_URL",
+        TEXT,
+        "",
+        "Where an identity provider publishes its keys (JWKS), for tokens that name one (`kid`); https only.",
+    ),
     Variable(
         "REALTIME_ALLOWED_ORIGINS",
         LIST,
         _NONE,
         "Origins of pages that may open WebSockets, besides the site's own; `*` for any.",
     ),
-    Variable("REALTIME_API_KEYS", LIST, _NONE, "Keys that servers may publish with."),
+    Variable(
+        "REALTIME_API_KEYS",
+        LIST,
+        _NONE,
+        "Keys with which servers may do everything; rather make keys with `manage.py apikey create`.",
+    ),
+    Variable(
+        "REALTIME_API_MAX_BODY_BYTES",
+        WHOLE,
+        1_048_576,
+        "Largest body of a request of the server API; at most `MAX_BODY_BYTES`.",
+    ),
     Variable(
         "REALTIME_SUBSCRIBE_TO_PERSONAL_TOPIC",
         BOOLEAN,
         default=False,
         description="Subscribe each user to the topic of their own, `#<user id>`.",
+    ),
+    Variable(
+        "REALTIME_ALLOW_COOKIE_CONNECT",
+        BOOLEAN,
+        default=True,
+        description="Let pages of allowed origins connect by Django's session cookie, without a token.",
     ),
     Variable(
         "REALTIME_ALLOW_ANONYMOUS_CONNECT",
@@ -254,6 +420,12 @@ REALTIME: tuple[Variable[Any], ...] = (
     Variable("REALTIME_PONG_TIMEOUT", SECONDS, 8, "How long a client may take to answer a ping."),
     Variable("REALTIME_CONNECT_TIMEOUT", SECONDS, 10, "How long a new socket may take to connect."),
     Variable("REALTIME_EXPIRY_GRACE", SECONDS, 25, "How long an expired token may take to be refreshed."),
+    Variable(
+        "REALTIME_LOGIN_CHECK_INTERVAL",
+        SECONDS,
+        300,
+        "How often a connection looks up whether its login still stands, should it not be told; 0 for never.",
+    ),
     Variable("REALTIME_MAX_MESSAGE_BYTES", WHOLE, 65_536, "Largest message that a client may send."),
     Variable("REALTIME_MAX_PUBLICATION_BYTES", WHOLE, 65_536, "Largest publication, whoever publishes it."),
     Variable(
@@ -267,12 +439,41 @@ REALTIME: tuple[Variable[Any], ...] = (
         "Most connections of one user to one process; 0 for no limit.",
     ),
     Variable(
+        "REALTIME_RATE_CONNECT_PER_IP",
+        RATE,
+        "100/s:2000",
+        "Connections opened from one IP address (IPv6: one /64): how many per s, m, h or d, and how many "
+        "at once; `off` for no limit.",
+    ),
+    Variable("REALTIME_RATE_CONNECT_PER_USER", RATE, "10/s:300", "Connections opened by one user."),
+    Variable("REALTIME_RATE_PUBLISH_PER_CONNECTION", RATE, "100/s:1000", "Publications of one connection."),
+    Variable("REALTIME_RATE_PUBLISH_PER_USER", RATE, "200/s:2000", "Publications of one user."),
+    Variable("REALTIME_RATE_RPC_PER_CONNECTION", RATE, "50/s:500", "Calls of functions by one connection."),
+    Variable("REALTIME_RATE_RPC_PER_USER", RATE, "100/s:1000", "Calls of functions by one user."),
+    Variable(
+        "REALTIME_RATE_COMMANDS_PER_CONNECTION",
+        RATE,
+        "200/s:2000",
+        "Commands of one connection, of whatever kind.",
+    ),
+    Variable(
+        "REALTIME_RATE_HTTP_PER_IP", RATE, "100/s:2000", "API requests from one IP address, without API key."
+    ),
+    Variable("REALTIME_RATE_HTTP_PER_USER", RATE, "50/s:500", "API requests of one signed-in user."),
+    Variable("REALTIME_RATE_HTTP_PER_API_KEY", RATE, "2000/s:10000", "API requests with one API key."),
+    Variable(
         "REALTIME_SLOW_CLIENT_BYTES",
         WHOLE,
         1_048_576,
         "Bytes that may wait for a client before it counts as slow.",
     ),
     Variable("REALTIME_HOOK_THREADS", WHOLE, 4, "Threads for rules and hooks that use the database."),
+    Variable(
+        "REALTIME_OUTBOX_RELAY",
+        BOOLEAN,
+        default=True,
+        description="Publish from this process what transactions left; off where `manage.py relay` does.",
+    ),
     Variable(
         "REALTIME_PRESENCE_LEASE",
         SECONDS,
@@ -315,10 +516,17 @@ VARIABLES: tuple[Variable[Any], ...] = (
     CSRF_TRUSTED_ORIGINS,
     DATABASE_URL,
     DATABASE_POOL_SIZE,
+    DATABASE_STATEMENT_TIMEOUT,
     REDIS_URL,
     REDIS_PREFIX,
+    EMAIL_URL,
+    EMAIL_FROM,
+    SIGN_UP,
+    OIDC_PROVIDERS,
+    REQUEST_HEAD_TIMEOUT,
+    REQUEST_BODY_TIMEOUT,
     MAX_BODY_BYTES,
-    TRUST_PROXY_HEADERS,
+    TRUSTED_PROXIES,
     HTTPS_ONLY,
     HSTS_SECONDS,
     LOG_LEVEL,

@@ -14,6 +14,7 @@ from realtime.testing.client import FakeClient
 from realtime.testing.clock import ManualClock
 from realtime.testing.connection import FakeConnection, TransparentCodec
 from realtime.testing.node import ManualNode
+from realtime.testing.rules import RulesKit
 from realtime.testing.scheduler import ManualScheduler
 from realtime.testing.sleep import ManualSleep
 
@@ -24,5 +25,6 @@ __all__ = [
     "ManualNode",
     "ManualScheduler",
     "ManualSleep",
+    "RulesKit",
     "TransparentCodec",
 ]

@@ -31,9 +31,9 @@ from realtime.testing.connection import FakeConnection, TransparentCodec
 class FakeClient:
     """`connection` has all that was received; `session` is the engine's side of it."""
 
-    def __init__(self, node: Node, codec: TransparentCodec) -> None:
+    def __init__(self, node: Node, codec: TransparentCodec, *, login_key: str = "") -> None:
         self.connection = FakeConnection(codec)
-        self.session = Session(node=node, connection=self.connection)
+        self.session = Session(node=node, connection=self.connection, login_key=login_key)
         self.session.open()
         self._ids = itertools.count(1)
 

@@ -11,11 +11,16 @@ from realtime.hub import Hub
 from realtime.layers.base import Published, TopicLayer
 from realtime.layers.memory import MemoryTopicLayer
 from realtime.limits import Limits
+from realtime.logins import Logins, NoLogins
 from realtime.node import Node
 from realtime.permissions import Permissions
 from realtime.presence.base import Presence
 from realtime.presence.memory import MemoryPresence
 from realtime.publishing import Publisher
+from realtime.rate_limits.memory import MemoryRateLimiter
+from realtime.rate_limits.rates import NO_RATES, Rates
+from realtime.rate_limits.throttle import Throttle
+from realtime.rechecks import Rechecks
 from realtime.rpc import MethodRegistry
 from realtime.sessions import Sessions
 from realtime.testing.client import FakeClient
@@ -48,12 +53,14 @@ class ManualNode:
         self,
         *namespaces: Namespace,
         limits: Limits | None = None,
+        rates: Rates | None = None,
         wrap_layer: Callable[[MemoryTopicLayer], TopicLayer] | None = None,
         presence: Presence | None = None,
         max_publication_bytes: int = 65_536,
         is_insecure: bool = False,
         allows_anonymous: bool = False,
         subscribes_to_personal_topic: bool = False,
+        logins: Logins | None = None,
         seed: int = 0,
     ) -> None:
         self.clock = ManualClock()
@@ -89,6 +96,7 @@ class ManualNode:
         self.tokens = TokenSigner(secret=SECRET, clock=self.unix_now)
         hooks = Hooks(run_blocking=run_at_once)
         ids = itertools.count(1)
+        permissions = Permissions(hooks=hooks, is_insecure=is_insecure)
         self.node = Node(
             version="test",
             limits=self.limits,
@@ -100,14 +108,22 @@ class ManualNode:
             tokens=TokenVerifier(secret=SECRET, clock=self.unix_now),
             methods=self.methods,
             hooks=hooks,
-            permissions=Permissions(hooks=hooks, is_insecure=is_insecure),
+            permissions=permissions,
+            rechecks=Rechecks(permissions=permissions, spawn=self._spawn, sleep=self.sleep),
             sessions=self.sessions,
+            throttle=Throttle(
+                # A test's clock stands still, and with it what a client earns.
+                NO_RATES if rates is None else rates,
+                limiter=MemoryRateLimiter(clock=self.clock),
+                clock=self.clock,
+            ),
             clock=self.unix_now,
             monotonic=self.clock,
             new_id=lambda: f"client{next(ids)}",
             rng=rng,
             allows_anonymous=allows_anonymous,
             subscribes_to_personal_topic=subscribes_to_personal_topic,
+            logins=logins or NoLogins(),
         )
 
     def unix_now(self) -> float:
@@ -123,9 +139,9 @@ class ManualNode:
     ) -> str:
         return self.tokens.connection(user=user, ttl_seconds=ttl_seconds, info=info, topics=topics)
 
-    def open(self, *, codec: TransparentCodec | None = None) -> FakeClient:
+    def open(self, *, codec: TransparentCodec | None = None, login_key: str = "") -> FakeClient:
         """A client whose socket is up, and which has said nothing yet."""
-        return FakeClient(self.node, codec or self.codec)
+        return FakeClient(self.node, codec or self.codec, login_key=login_key)
 
     async def connect(self, user: str = "42", *, codec: TransparentCodec | None = None) -> FakeClient:
         """A client that has connected with a token of `user`; "" needs `allows_anonymous`."""

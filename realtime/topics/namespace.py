@@ -32,7 +32,8 @@ OVERRIDABLE = (
     "force_recovery",
     "force_positioning",
 )
-HOOKS = ("can_subscribe", "can_publish", "on_publish", "on_subscribe", "on_unsubscribe")
+RULES = ("can_subscribe", "can_publish", "can_see_presence", "can_read_history")
+HOOKS = (*RULES, "on_publish", "on_subscribe", "on_unsubscribe")
 
 
 class Grants(NamedTuple):
@@ -91,8 +92,11 @@ class Namespace:
     # What happens to a subscriber that reads more slowly than the topic publishes.
     slow_consumer: Literal["disconnect", "conflate"] = "disconnect"
 
+    # Each decides alone where it is given, whatever the options above say.
     can_subscribe: Rule | None = None
     can_publish: Rule | None = None
+    can_see_presence: Rule | None = None
+    can_read_history: Rule | None = None
     on_publish: PublishHook | None = None
     on_subscribe: SubscriptionHook | None = None
     on_unsubscribe: SubscriptionHook | None = None

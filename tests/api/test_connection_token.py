@@ -6,6 +6,8 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
 
+from realtime.runtime import get_runtime
+from realtime.tokens import LOGIN_CLAIM
 from tests.accounts import browser_of
 from tests.api.answers import error_code
 
@@ -20,6 +22,17 @@ def test_the_token_names_the_account_for_an_hour(request: pytest.FixtureRequest,
     assert claims["sub"] == str(user.pk)
     assert claims["info"] == {"name": user.first_name or user.username}
     assert claims["exp"] - claims["iat"] == 3600
+
+
+def test_the_token_carries_the_login_and_not_its_key(member: User) -> None:
+    browser = browser_of(member)
+    key = browser.session.session_key
+
+    token = browser.post("/api/connection-token").json()["token"]
+
+    claims = jwt.decode(token, options={"verify_signature": False})
+    assert str(key) not in str(claims)
+    assert get_runtime().logins.unseal(claims[LOGIN_CLAIM]) == key
 
 
 @pytest.mark.parametrize("browser", ["anonymous"], indirect=True)

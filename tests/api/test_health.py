@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 
 from api import health
+from realtime.outbox.lag import OutboxStats
 
 
 @dataclass
@@ -14,10 +15,17 @@ class FakeLayer:
 
 
 @dataclass
+class FakeRelay:
+    is_running: bool = False
+    stats: OutboxStats = field(default_factory=lambda: OutboxStats(waiting=3, oldest_seconds=0.5))
+
+
+@dataclass
 class FakeRuntime:
     is_ready: bool = True
     is_draining: bool = False
     layer: FakeLayer = field(default_factory=FakeLayer)
+    outbox: FakeRelay = field(default_factory=FakeRelay)
 
 
 def test_a_running_process_is_alive(client: Client) -> None:
@@ -33,6 +41,17 @@ def test_a_process_that_wants_clients_is_ready(client: Client, monkeypatch: pyte
     answer = client.get("/health/ready")
 
     assert (answer.status_code, answer.json()) == (200, {"status": "ready"})
+
+
+def test_what_waits_in_the_outbox_is_shown_and_is_no_reason(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "get_runtime", lambda: FakeRuntime(outbox=FakeRelay(is_running=True)))
+
+    answer = client.get("/health/ready")
+
+    assert (answer.status_code, answer.json()["status"]) == (200, "ready")
+    assert (answer.json()["outbox"]["waiting"], answer.json()["outbox"]["oldest_seconds"]) == (3, 0.5)
 
 
 @pytest.mark.parametrize(

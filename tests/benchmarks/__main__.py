@@ -13,7 +13,7 @@ from typing import Any
 import uvloop
 
 from realtime.errors import CommandError
-from tests.benchmarks import measures, over_redis
+from tests.benchmarks import login, measures, outbox, over_http, over_redis
 from tests.benchmarks.load import LoadError
 from tests.benchmarks.machine import Origin
 from tests.benchmarks.plan import Plan, Sizes
@@ -32,6 +32,8 @@ MEASURES: dict[str, Measure] = {
     "connect": measures.connect,
     "publish": measures.publish,
     "idle": measures.idle,
+    "login": login.connect,
+    "http-publish": over_http.publish,
 }
 # Over Redis: of `serve`, and of what it is compared with.
 REDIS_MEASURES: dict[str, Measure] = {
@@ -43,7 +45,11 @@ REDIS_MEASURES: dict[str, Measure] = {
     "redis-layers": side_by_side,
 }
 ALL_REDIS = "redis"
-_NAMES = [*MEASURES, *REDIS_MEASURES]
+# Of a process that serves nobody over a socket.
+OWN_MEASURES: dict[str, Measure] = {
+    "outbox": outbox.transactions,
+}
+_NAMES = [*MEASURES, *REDIS_MEASURES, *OWN_MEASURES]
 
 # daphne is there for the record, without bars: it gets as much time as its figures need, not more.
 FULL: dict[ServerName, Sizes] = {
@@ -128,6 +134,9 @@ def _chosen(options: Any) -> Iterator[tuple[str, ServerName, str, Measure]]:
             if name in REDIS_MEASURES and server == "serve":
                 section = "serve over Redis" if name != "redis-layers" else "layers side by side, over Redis"
                 yield section, server, name, REDIS_MEASURES[name]
+        for name in options.only:
+            if name in OWN_MEASURES and server == "serve":
+                yield name, server, name, OWN_MEASURES[name]
 
 
 async def _finish(measure: Measure, plan: Plan) -> list[Figure]:

@@ -10,10 +10,10 @@ DATA = b'{"user":"alice","text":"hello world, this is a message"}'
 CONNECT = b'{"id":1,"connect":{}}'
 
 
-def endpoint_of(server: Server, *, publisher: bool = False) -> Endpoint:
+def endpoint_of(server: Server, *, publisher: bool = False, cookie: str = "") -> Endpoint:
     if server.name == "floor":
         return Endpoint(port=server.port, path=PUBLISHER_PATH.decode() if publisher else "/")
-    return Endpoint(port=server.port, path=WEBSOCKET_PATH)
+    return Endpoint(port=server.port, path=WEBSOCKET_PATH, cookie=cookie)
 
 
 def opening(topic: str) -> list[bytes]:

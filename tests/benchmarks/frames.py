@@ -19,12 +19,14 @@ class Endpoint:
     port: int
     path: str
     host: str = "127.0.0.1"
+    cookie: str = ""
 
     def upgrade_request(self) -> bytes:
         """Return the HTTP request that opens a WebSocket here."""
         origin = f"{self.host}:{self.port}"
+        cookie = f"Cookie: {self.cookie}\r\n" if self.cookie else ""
         return (
-            f"GET {self.path} HTTP/1.1\r\nHost: {origin}\r\nOrigin: http://{origin}\r\n"
+            f"GET {self.path} HTTP/1.1\r\nHost: {origin}\r\nOrigin: http://{origin}\r\n{cookie}"
             f"Upgrade: websocket\r\nConnection: Upgrade\r\n"
             f"Sec-WebSocket-Key: {_KEY}\r\nSec-WebSocket-Version: 13\r\n\r\n"
         ).encode()

@@ -4,6 +4,7 @@ import asyncio
 import functools
 import os
 import resource
+import shlex
 import socket
 import subprocess
 import sys
@@ -165,14 +166,20 @@ async def running(
     arguments: Sequence[str] = (),
     cores: Cores | None = None,
     environment: Mapping[str, str] | None = None,
+    prepare: Sequence[str] = (),
 ) -> AsyncIterator[Server]:
-    """Give a ready server with a database of its own, on the servers' core; kill it at the end."""
+    """Give a ready server with a database of its own, on the servers' core; kill it at the end.
+
+    `prepare`: arguments of a Python that fills the database first.
+    """
     port = _free_port()
     command = [sys.executable, *_COMMANDS[name], *arguments]
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
         database, log = Path(folder, "db.sqlite3"), Path(folder, "output")
         if name in {"serve", "daphne"}:
             _migrate(database)
+        if prepare:
+            _finish([sys.executable, *prepare], database, log, environment)
         with only_core(cores):
             process = _start(
                 [part.replace("PORT", str(port)) for part in command], database, log, environment
@@ -251,16 +258,22 @@ def _migrated_database() -> bytes:
     """
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
         database, log = Path(folder, "db.sqlite3"), Path(folder, "output")
-        process = _start([sys.executable, "manage.py", "migrate", "--verbosity=0"], database, log)
-        try:
-            code = process.wait(60)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            code = process.wait()
-        if code:
-            printed = log.read_text(errors="replace")[-2000:]
-            raise ServerError(f"`manage.py migrate` ended with {code}. It printed:\n{printed}")
+        _finish([sys.executable, "manage.py", "migrate", "--verbosity=0"], database, log)
         return database.read_bytes()
+
+
+def _finish(
+    command: Sequence[str], database: Path, log: Path, extra: Mapping[str, str] | None = None
+) -> None:
+    process = _start(command, database, log, extra)
+    try:
+        code = process.wait(60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        code = process.wait()
+    if code:
+        printed = log.read_text(errors="replace")[-2000:]
+        raise ServerError(f"`{shlex.join(command[1:])}` ended with {code}. It printed:\n{printed}")
 
 
 def _free_port() -> int:

@@ -161,3 +161,14 @@ def test_a_command_tells_it_in_one_line_without_a_trace(
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith(f"manage.py: {expected}")
+
+
+def test_a_key_may_stand_on_one_line() -> None:
+    [variable] = [each for each in environment.REALTIME if each.name == "REALTIME_TOKEN_RSA_PUBLIC_KEY"]
+    lines = "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----"
+
+    assert variable.read({variable.name: lines.replace("\n", "\\n")}) == lines
+    assert variable.read({variable.name: lines}) == lines
+    with pytest.raises(environment.BadEnvironment, match="not a public key in PEM") as caught:
+        variable.read({variable.name: "a secret by mistake"})
+    assert "mistake" not in str(caught.value)

@@ -127,6 +127,10 @@ def test_production_is_strict() -> None:
         "SECURE_HSTS_SECONDS",
         "SESSION_COOKIE_SECURE",
         "CSRF_COOKIE_SECURE",
+        "SESSION_COOKIE_NAME",
+        "CSRF_COOKIE_NAME",
+        "SESSION_COOKIE_HTTPONLY",
+        "CSRF_COOKIE_HTTPONLY",
         "SECURE_PROXY_SSL_HEADER",
         env=PRODUCTION,
     )
@@ -138,22 +142,27 @@ def test_production_is_strict() -> None:
         "SECURE_HSTS_SECONDS": 31_536_000,
         "SESSION_COOKIE_SECURE": True,
         "CSRF_COOKIE_SECURE": True,
+        "SESSION_COOKIE_NAME": "__Host-sessionid",
+        "CSRF_COOKIE_NAME": "__Host-csrftoken",
+        "SESSION_COOKIE_HTTPONLY": True,
+        "CSRF_COOKIE_HTTPONLY": True,
         "SECURE_PROXY_SSL_HEADER": None,
     }
 
 
-def test_production_behind_plain_http_and_a_proxy_can_be_told_so() -> None:
+def test_production_on_plain_http_can_be_told_so() -> None:
     settings = read_settings(
         "SECURE_SSL_REDIRECT",
         "SECURE_HSTS_SECONDS",
-        "SECURE_PROXY_SSL_HEADER",
-        env={**PRODUCTION, "HTTPS_ONLY": "off", "TRUST_PROXY_HEADERS": "on"},
+        "SESSION_COOKIE_NAME",
+        env={**PRODUCTION, "HTTPS_ONLY": "off"},
     )
 
+    # No browser takes a cookie named __Host-… over plain HTTP.
     assert settings == {
         "SECURE_SSL_REDIRECT": False,
         "SECURE_HSTS_SECONDS": 0,
-        "SECURE_PROXY_SSL_HEADER": ["HTTP_X_FORWARDED_PROTO", "https"],
+        "SESSION_COOKIE_NAME": "sessionid",
     }
 
 

@@ -5,6 +5,7 @@ import itertools
 from realtime.caller import Caller
 from realtime.errors import CloseCode, UnsubscribeCode
 from realtime.messages import Position
+from realtime.rechecks import Scope
 from realtime.sessions import OpenSession
 from realtime.tokens import SubscriptionOptions
 
@@ -30,6 +31,12 @@ class FakeSession(OpenSession):
 
     def unsubscribe(self, topic: str, code: UnsubscribeCode) -> None:
         self.told.append(("unsubscribe", topic, code))
+
+    def recheck(self, scope: Scope) -> None:
+        self.told.append(("recheck", scope))
+
+    def check_login(self) -> None:
+        self.told.append(("check_login",))
 
     def refresh(self, expires_at: float | None) -> None:
         self.told.append(("refresh", expires_at))

@@ -49,6 +49,25 @@ def test_a_secret_that_can_be_guessed_is_warned_about_without_telling_it() -> No
     assert "secrets.token_urlsafe(32)" in warning.hint
 
 
+@override_settings(
+    IS_PRODUCTION=True,
+    SECRET_KEY="0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+    ALLOWED_HOSTS=["chat.example"],
+)
+def test_production_is_held_to_more() -> None:
+    assert messages_for(TOKEN_HMAC_SECRET=GOOD_SECRET) == []
+    assert ids(messages_for(INSECURE_CLIENT=True)) == ["realtime.E015"]
+    assert ids(messages_for(TOKEN_HMAC_SECRET="swordfish")) == ["realtime.E011"]
+    assert ids(messages_for(ALLOWED_ORIGINS=["*"])) == ["realtime.W004"]
+
+
+def test_a_provider_s_keys_without_an_audience_are_warned_about() -> None:
+    url = "https://id.example.com/keys"
+
+    assert ids(messages_for(TOKEN_JWKS_URL=url)) == ["realtime.W005"]
+    assert messages_for(TOKEN_JWKS_URL=url, TOKEN_AUDIENCE="chat") == []
+
+
 @pytest.mark.parametrize(
     "options", [{"allowed_delta_types": ["fossil"]}, {"delta_publish": True}, {"allow_tags_filter": True}]
 )

@@ -7,6 +7,7 @@ import pytest
 from realtime.conf import Settings, parse_settings
 from realtime.errors import ConfigurationError
 from realtime.limits import Limits
+from tests.realtime.keys.pairs import ec_key, private_pem, public_pem, rsa_key
 
 NAN, INFINITY = float("nan"), float("inf")
 SECONDS = [
@@ -165,3 +166,36 @@ def test_a_publication_must_not_make_every_client_slow() -> None:
         "REALTIME['SLOW_CLIENT_BYTES'] is 1048576, less than one publication may have (2000000 bytes); "
         "make it larger."
     )
+
+
+def test_public_keys_are_read_and_bound_to_their_type() -> None:
+    settings = parse_settings(
+        {
+            "TOKEN_RSA_PUBLIC_KEY": public_pem(rsa_key()),
+            "TOKEN_ECDSA_PUBLIC_KEY": public_pem(ec_key()),
+            "TOKEN_JWKS_URL": "https://id.example.com/keys",
+        }
+    )
+
+    assert settings.token_rsa_public_key is not None
+    assert settings.token_ecdsa_public_key is not None
+    assert settings.token_jwks_url == "https://id.example.com/keys"
+    assert parse_settings({"TOKEN_RSA_PUBLIC_KEY": ""}).token_rsa_public_key is None
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "text"),
+    [
+        ("TOKEN_RSA_PUBLIC_KEY", public_pem(ec_key()), "expected a public RSA key"),
+        ("TOKEN_ECDSA_PUBLIC_KEY", public_pem(rsa_key()), "expected a public EC key"),
+        ("TOKEN_RSA_PUBLIC_KEY", private_pem(rsa_key()), "not a public key in PEM"),
+        ("TOKEN_RSA_PUBLIC_KEY", 5, "expected a text"),
+        ("TOKEN_JWKS_URL", "http://id.example.com/keys", "expected https"),
+        ("TOKEN_LEEWAY", -1, "at least 0"),
+    ],
+)
+def test_keys_of_the_wrong_type_are_refused_and_not_shown(key: str, value: object, text: str) -> None:
+    with pytest.raises(ConfigurationError, match=text) as caught:
+        parse_settings({key: value})
+
+    assert "MII" not in str(caught.value)

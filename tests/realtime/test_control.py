@@ -8,19 +8,24 @@ import msgspec
 import pytest
 from msgspec import Raw
 
+from realtime.caller import Caller
 from realtime.control import CONTROL_HISTORY, CONTROL_TOPIC, MAX_ORDER_BYTES, Control
 from realtime.errors import CloseCode, CommandError, ErrorCode, LayerUnavailable, UnsubscribeCode
 from realtime.messages import Position, Publication, Refreshed, Subscribed, Unsubscribed
 from realtime.orders import (
     DisconnectSessions,
     Order,
+    RecheckSessions,
     RefreshSessions,
+    RuleChange,
     SubscribeSessions,
     UnsubscribeSessions,
     decode_order,
     encode_order,
 )
-from realtime.testing import ManualNode
+from realtime.session import Session
+from realtime.testing import FakeConnection, ManualNode
+from realtime.topics.name import TopicName
 from realtime.topics.namespace import Namespace
 from tests.realtime.layers import settle
 from tests.realtime.replies import error_of
@@ -232,6 +237,88 @@ async def test_orders_are_carried_out_in_the_order_in_which_they_were_sent(
     ]
 
 
+# ── Rules ─────────────────────────────────────────────────────────────────────────────────────
+
+
+MEMBERS: set[str] = set()
+
+
+async def is_member(caller: Caller, topic: TopicName) -> bool:
+    return f"{caller.user}@{topic.text}" in MEMBERS
+
+
+TEAM, CLUB = Namespace(name="team", can_subscribe=is_member), Namespace(name="club", can_subscribe=is_member)
+
+
+@pytest.fixture
+async def two_processes(layer: SharedLayer) -> AsyncIterator[list[Process]]:
+    """In each of which alice and an anonymous client are in two topics, by rules that refuse them now."""
+    processes = [await Process.on(layer, TEAM, CLUB).start() for _ in range(2)]
+    MEMBERS.update(f"{user}@{topic}" for user in ("alice", "") for topic in ("team:a", "club:a"))
+    for process in processes:
+        for user in ("alice", ""):
+            client = await process.node.connect(user)
+            await client.subscribe("team:a")
+            await client.subscribe("club:a")
+    MEMBERS.clear()
+    yield processes
+    for process in processes:
+        await process.control.stop()
+
+
+async def remaining_topics(process: Process) -> dict[str, list[str]]:
+    await settle()
+    sessions = [session for session in process.node.sessions if isinstance(session, Session)]
+    for session in sessions:
+        connection = session._connection
+        assert isinstance(connection, FakeConnection)
+        await connection.run_jobs()
+    return {session.caller.user: session.topics for session in sessions}
+
+
+BOTH = ["team:a", "club:a"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "alice", "anonymous"),
+    [
+        ([RuleChange()], [], []),
+        ([RuleChange(user="alice")], [], BOTH),
+        ([RuleChange(user="")], BOTH, []),
+        ([RuleChange(user="bob")], BOTH, BOTH),
+        ([RuleChange(namespace="team")], ["club:a"], ["club:a"]),
+        ([RuleChange(namespace="club", user="alice", topic="club:a")], ["team:a"], BOTH),
+        ([RuleChange(namespace="club", topic="club:b")], BOTH, BOTH),
+        (
+            [RuleChange(user="alice", topic="team:a"), RuleChange(namespace="club"), RuleChange(user="bob")],
+            [],
+            ["team:a"],
+        ),
+    ],
+)
+async def test_rules_are_asked_again_on_every_process_for_whom_the_order_names(
+    two_processes: list[Process], changes: list[RuleChange], alice: list[str], anonymous: list[str]
+) -> None:
+    await two_processes[0].control.send(RecheckSessions(changes=tuple(changes)))
+
+    for process in two_processes:
+        assert await remaining_topics(process) == {"alice": alice, "": anonymous}
+
+
+async def test_rules_are_asked_again_by_a_call(two_processes: list[Process]) -> None:
+    await two_processes[0].control.recheck("alice", namespace="team")
+
+    for process in two_processes:
+        assert await remaining_topics(process) == {"alice": ["club:a"], "": BOTH}
+
+
+async def test_who_may_have_missed_orders_asks_all_rules_again(two_processes: list[Process]) -> None:
+    two_processes[0].control.lost()
+
+    assert await remaining_topics(two_processes[0]) == {"alice": [], "": []}
+    assert await remaining_topics(two_processes[1]) == {"alice": BOTH, "": BOTH}
+
+
 # ── What is refused ───────────────────────────────────────────────────────────────────────────
 
 
@@ -239,6 +326,7 @@ async def test_orders_are_carried_out_in_the_order_in_which_they_were_sent(
     ("order", "code"),
     [
         (DisconnectSessions(), ErrorCode.BAD_REQUEST),
+        (RecheckSessions(), ErrorCode.BAD_REQUEST),
         (RefreshSessions(is_expired=True), ErrorCode.BAD_REQUEST),
         (DisconnectSessions(user="42", code=1009), ErrorCode.BAD_REQUEST),
         (DisconnectSessions(user="42", code=5000), ErrorCode.BAD_REQUEST),
@@ -291,6 +379,9 @@ async def test_an_order_that_cannot_be_sent_says_so(here: Process) -> None:
             since=Position(5, "e"),
         ),
         RefreshSessions(user="42", expires_at=1_700_000_000.5, is_expired=True),
+        RecheckSessions(
+            changes=(RuleChange(namespace="", user="", topic="a"), RuleChange(user="42"), RuleChange())
+        ),
     ],
 )
 def test_an_order_is_read_as_it_was_written(order: Order) -> None:

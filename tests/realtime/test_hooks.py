@@ -19,7 +19,7 @@ from realtime.testing.node import run_at_once
 def runtime() -> Iterator[Runtime]:
     runtime = Runtime(Settings(hook_threads=2), MemoryTopicLayer())
     yield runtime
-    runtime._hook_threads.shutdown()
+    runtime._hook_threads.stop()
 
 
 async def test_an_async_hook_runs_on_the_loop(runtime: Runtime) -> None:

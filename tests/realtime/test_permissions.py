@@ -114,9 +114,9 @@ async def may(
         case "publish":
             return await who.may_publish(caller, topic, options, is_subscriber=is_subscriber)
         case "presence":
-            return who.may_see_presence(caller, topic, options, is_subscriber=is_subscriber)
+            return await who.may_see_presence(caller, topic, options, is_subscriber=is_subscriber)
         case _:
-            return who.may_read_history(caller, topic, options, is_subscriber=is_subscriber)
+            return await who.may_read_history(caller, topic, options, is_subscriber=is_subscriber)
 
 
 @pytest.mark.parametrize("right", RIGHTS)
@@ -137,18 +137,32 @@ async def test_one_right_does_not_give_another(asked: str, other: str) -> None:
     assert not await may(permissions, asked, ALICE, PLAIN, options, is_subscriber=True)
 
 
-@pytest.mark.parametrize("is_subscriber", [True, False])
-async def test_a_publish_hook_decides_alone(is_subscriber: bool) -> None:
-    opened = namespace("allow_publish_for_client", "allow_publish_for_subscriber", can_publish=no)
-    closed = namespace(can_publish=yes)
+HOOK_OF = {"publish": "can_publish", "presence": "can_see_presence", "history": "can_read_history"}
 
-    assert not await permissions.may_publish(ALICE, PLAIN, opened, is_subscriber=is_subscriber)
-    assert await permissions.may_publish(NOBODY, PLAIN, closed, is_subscriber=is_subscriber)
+
+@pytest.mark.parametrize("is_subscriber", [True, False])
+@pytest.mark.parametrize("right", RIGHTS)
+async def test_a_hook_decides_alone(right: str, is_subscriber: bool) -> None:
+    opened = namespace(
+        *(f"allow_{right}_for_{each}" for each in ("client", "subscriber", "anonymous")),
+        **{HOOK_OF[right]: no},
+    )
+    closed = namespace(**{HOOK_OF[right]: yes})
+
+    assert not await may(permissions, right, ALICE, PLAIN, opened, is_subscriber=is_subscriber)
+    assert await may(permissions, right, NOBODY, PLAIN, closed, is_subscriber=is_subscriber)
+
+
+@pytest.mark.parametrize(("asked", "other"), list(itertools.permutations(RIGHTS, 2)))
+async def test_a_hook_of_one_right_does_not_give_another(asked: str, other: str) -> None:
+    options = namespace(**{HOOK_OF[other]: yes})
+
+    assert not await may(permissions, asked, ALICE, PLAIN, options, is_subscriber=True)
 
 
 @pytest.mark.parametrize("topic", [PLAIN, PRIVATE, OF_ALICE])
 async def test_the_insecure_mode_opens_everything(topic: TopicName) -> None:
-    closed = namespace(can_subscribe=no, can_publish=no)
+    closed = namespace(can_subscribe=no, can_publish=no, can_see_presence=no, can_read_history=no)
 
     assert await insecure.may_subscribe(NOBODY, topic, closed)
     for right in RIGHTS:

@@ -30,6 +30,8 @@ SETTINGS = Settings(
     namespaces=(NEWS,),
     shutdown_delay_seconds=0,
     shutdown_spread_seconds=0,
+    # These tests have no database.
+    outbox_relay=False,
 )
 
 

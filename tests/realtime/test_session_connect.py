@@ -1,12 +1,15 @@
 """Connecting: who gets in, what the reply says, and what the server subscribes a client to."""
 
+import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import jwt
 import pytest
 
 from realtime.errors import CloseCode
+from realtime.keys.remote import RemoteKeys
 from realtime.limits import Limits
 from realtime.messages import (
     REJECTS_UNRECOVERED,
@@ -17,7 +20,9 @@ from realtime.messages import (
 )
 from realtime.testing import ManualNode
 from realtime.testing.node import SECRET
+from realtime.tokens import TokenVerifier
 from realtime.topics.namespace import Namespace
+from tests.realtime.keys.pairs import rsa_key, sign
 from tests.realtime.replies import connected, error_of, offsets
 
 PLAIN = Namespace(name="")
@@ -348,3 +353,27 @@ async def test_a_refresh_with_a_bad_token_closes_the_connection() -> None:
     await client.refresh("bad")
 
     assert client.close_code is CloseCode.INVALID_TOKEN
+
+
+# ── Keys of a provider ────────────────────────────────────────────────────────────────────────
+
+
+async def test_while_a_provider_s_keys_cannot_be_had_a_client_may_try_again() -> None:
+    node = ManualNode(PLAIN)
+
+    async def fail() -> bytes:
+        raise OSError("away")
+
+    keys = RemoteKeys(fetch=fail, clock=node.clock, spawn=asyncio.ensure_future)
+    away = TokenVerifier(secret=SECRET, clock=node.unix_now, remote_keys=keys)
+    node.node = replace(node.node, tokens=away)
+    client = node.open()
+
+    reply = await client.connect(sign(rsa_key(), "RS256", kid="a"))
+
+    assert reply is not None
+    assert reply.error is not None
+    assert (reply.error.code, reply.error.temporary) == (100, True)
+    assert client.close_code is None
+    connected(await client.connect(node.token("42")))
+    assert error_of(await client.subscribe("a", token=sign(rsa_key(), "RS256", kid="a", channel="a"))) == 100

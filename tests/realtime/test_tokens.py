@@ -1,14 +1,18 @@
 """Which tokens are believed: their signatures, their times, their claims."""
 
+import asyncio
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from realtime.errors import ConfigurationError
+from realtime.keys.key import VerifyingKey, parse_pem
+from realtime.keys.remote import RemoteKeys
 from realtime.testing.clock import ManualClock
 from realtime.tokens import (
     ConnectionClaims,
@@ -18,6 +22,7 @@ from realtime.tokens import (
     TokenSigner,
     TokenVerifier,
 )
+from tests.realtime.keys.pairs import ec_key, jwk, key_set, public_pem, rsa_key, sign
 
 SECRET = "a secret of these tests, long enough for HS256"
 OTHER_SECRET = "another secret of these tests, as long as that"
@@ -25,8 +30,36 @@ NOW = 1_715_000_000
 clock = ManualClock(NOW)
 
 
-def verifier(**options: str) -> TokenVerifier:
+def verifier(**options: Any) -> TokenVerifier:
     return TokenVerifier(secret=SECRET, clock=clock, **options)
+
+
+def with_public_keys() -> TokenVerifier:
+    keys = [parse_pem(public_pem(rsa_key())), parse_pem(public_pem(ec_key()))]
+    return TokenVerifier(secret=SECRET, clock=clock, public_keys=keys)
+
+
+def with_provider(
+    *entries: dict[str, Any], public_keys: Sequence[VerifyingKey] = ()
+) -> Callable[[str], Awaitable[ConnectionClaims]]:
+    async def fetch() -> bytes:
+        return key_set(*entries)
+
+    keys = RemoteKeys(fetch=fetch, clock=clock, spawn=asyncio.ensure_future, retry_seconds=0)
+    both = TokenVerifier(secret=SECRET, clock=clock, public_keys=public_keys, remote_keys=keys)
+
+    async def verify(token: str) -> ConnectionClaims:
+        await both.fetch_key(token)
+        return both.verify_connection(token)
+
+    return verify
+
+
+def renamed(token: str, algorithm: str) -> str:
+    """Another algorithm in the header; the rest as it was."""
+    header, _, rest = token.partition(".")
+    fields = json.loads(base64.urlsafe_b64decode(header + "==="))
+    return f"{part(json.dumps({**fields, 'alg': algorithm}).encode())}.{rest}"
 
 
 def signed(claims: object, *, secret: str = SECRET, header: dict[str, Any] | None = None) -> str:
@@ -100,6 +133,113 @@ def test_a_token_that_was_not_signed_with_the_secret_is_not_believed(token: str)
         verifier().verify_subscription(token)
 
 
+@pytest.mark.parametrize(
+    ("key", "algorithm"),
+    [
+        (rsa_key(), "RS256"),
+        (rsa_key(), "RS384"),
+        (rsa_key(), "RS512"),
+        (ec_key(), "ES256"),
+    ],
+)
+def test_a_token_signed_with_the_private_key_is_believed(key: Any, algorithm: str) -> None:
+    assert with_public_keys().verify_connection(sign(key, algorithm)).sub == "42"
+    # Without a provider of keys, a key's name says nothing.
+    assert with_public_keys().verify_connection(sign(key, algorithm, kid="a")).sub == "42"
+
+
+PUBLIC_PEM = public_pem(rsa_key())
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        pytest.param(sign(rsa_key("other"), "RS256"), id="another RSA key"),
+        pytest.param(sign(ec_key("other"), "ES256"), id="another EC key"),
+        pytest.param(sign(rsa_key(), "RS256")[:-6] + "AAAAAA", id="a changed signature"),
+        pytest.param(sign(rsa_key(), "RS256").rpartition(".")[0] + ".", id="no signature"),
+        pytest.param(signed({"sub": "42"}, secret=PUBLIC_PEM), id="HS256 with the public key"),
+        pytest.param(signed({"sub": "42"}, secret=PUBLIC_PEM.strip()), id="HS256 with its text, stripped"),
+        pytest.param(
+            signed({"sub": "42"}, secret=PUBLIC_PEM, header={"alg": "RS256"}),
+            id="RS256 in name, HMAC in fact",
+        ),
+        pytest.param(signed({"sub": "42"}, header={"alg": "RS256"}), id="RS256 with the secret"),
+        pytest.param(sign(rsa_key(), "PS256"), id="PS256"),
+        pytest.param(renamed(sign(rsa_key(), "RS256"), "ES256"), id="ES256 in name, RSA in fact"),
+        pytest.param(renamed(sign(ec_key(), "ES256"), "RS256"), id="RS256 in name, EC in fact"),
+        pytest.param(renamed(sign(rsa_key(), "RS256"), "none"), id="none in name"),
+        pytest.param(sign(ec_key("384", curve=ec.SECP384R1), "ES384"), id="a curve without a key"),
+        pytest.param(
+            sign(rsa_key("other"), "RS256", header={"jwk": jwk(rsa_key("other"), "x")}), id="a key of its own"
+        ),
+        pytest.param(
+            sign(rsa_key("other"), "RS256", header={"jku": "http://127.0.0.1/"}), id="a URL of its own"
+        ),
+    ],
+)
+def test_a_token_that_no_public_key_verifies_is_not_believed(token: str) -> None:
+    with pytest.raises(TokenInvalid):
+        with_public_keys().verify_connection(token)
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "ES256"])
+def test_without_public_keys_only_the_secret_counts(algorithm: str) -> None:
+    key: Any = rsa_key() if algorithm == "RS256" else ec_key()
+
+    with pytest.raises(TokenInvalid, match=f"no key for {algorithm}"):
+        verifier().verify_connection(sign(key, algorithm))
+
+
+async def test_a_provider_s_key_verifies_the_tokens_that_name_it() -> None:
+    verify = with_provider(jwk(rsa_key("a"), "a"), jwk(ec_key("b"), "b"), jwk(rsa_key("c"), "c", alg="RS512"))
+
+    for key, algorithm, kid in (
+        (rsa_key("a"), "RS256", "a"),
+        (ec_key("b"), "ES256", "b"),
+        (rsa_key("c"), "RS512", "c"),
+    ):
+        assert (await verify(sign(key, algorithm, kid=kid))).sub == "42"
+    for token in (
+        sign(rsa_key("a"), "RS256", kid="c"),
+        sign(rsa_key("c"), "RS256", kid="c"),
+        renamed(sign(rsa_key("a"), "RS256", kid="b"), "ES256"),
+        sign(rsa_key("a"), "RS256", kid="unknown"),
+        # The provider's keys are for those who name them.
+        sign(rsa_key("a"), "RS256"),
+        signed({"sub": "42"}, secret=OTHER_SECRET, header={"alg": "HS256", "kid": "a"}),
+    ):
+        with pytest.raises(TokenInvalid):
+            await verify(token)
+
+
+async def test_beside_a_provider_the_settings_keys_and_the_secret_still_count() -> None:
+    verify = with_provider(jwk(rsa_key("a"), "a"), public_keys=[parse_pem(PUBLIC_PEM)])
+
+    assert (await verify(sign(rsa_key(), "RS256"))).sub == "42"
+    assert (await verify(signed({"sub": "42"}))).sub == "42"
+    # What its name promises, and nothing else.
+    with pytest.raises(TokenInvalid):
+        await verify(sign(rsa_key(), "RS256", kid="b"))
+
+
+async def test_a_provider_is_not_asked_for_what_it_cannot_verify() -> None:
+    async def fail() -> bytes:
+        raise AssertionError("asked")
+
+    keys = RemoteKeys(fetch=fail, clock=clock, spawn=asyncio.ensure_future)
+    careful = TokenVerifier(secret=SECRET, clock=clock, remote_keys=keys)
+
+    for token in (
+        "",
+        "bad",
+        signed({}),
+        signed({}, header={"alg": "none", "kid": "a"}),
+        signed({}, header={"alg": "RS256"}),
+    ):
+        await careful.fetch_key(token)
+
+
 def test_without_a_secret_no_token_is_believed() -> None:
     unset = TokenVerifier(secret="", clock=clock)
 
@@ -146,6 +286,16 @@ def test_expire_at_says_when_the_connection_ends_and_else_the_token_does(
     claims: dict[str, Any], expires_at: float | None
 ) -> None:
     assert connection({"sub": "42", **claims}).expires_at == expires_at
+
+
+def test_clocks_may_differ_by_the_leeway() -> None:
+    lenient = TokenVerifier(secret=SECRET, clock=clock, leeway_seconds=5)
+
+    assert lenient.verify_connection(signed({"exp": NOW - 4, "nbf": NOW + 5})).expires_at == NOW - 4
+    with pytest.raises(TokenExpired):
+        lenient.verify_connection(signed({"exp": NOW - 5}))
+    with pytest.raises(TokenInvalid):
+        lenient.verify_connection(signed({"nbf": NOW + 6}))
 
 
 # ── Claims ────────────────────────────────────────────────────────────────────────────────────

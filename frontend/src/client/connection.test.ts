@@ -156,11 +156,32 @@ test("a token that the server turns down is replaced by a new one", async () => 
   connection.connect();
   await pass(10);
   socket().close(3500, "invalid token");
-  await pass(1);
-  expect(connection.state.value).toBe("disconnected");
-  await pass(2000);
+  await pass(100);
   expect(connection.state.value).toBe("connected");
   expect(tokens).toBe(2);
+});
+
+test("where the new token is turned down too, the next one is asked for later", async () => {
+  ScriptedSocket.respond = () => null;
+  connection.connect();
+  await pass(10);
+  socket().close(3500, "invalid token");
+  await pass(100);
+  socket().close(3500, "invalid token");
+  await pass(1500);
+  expect(tokens).toBe(2);
+  expect(connection.state.value).toBe("disconnected");
+  await pass(1000);
+  expect(tokens).toBe(3);
+});
+
+test("who is disconnected for good asks once whether the session still stands", async () => {
+  connection.connect();
+  await pass(100);
+  socket().close(3503, "force disconnect");
+  await pass(30_000);
+  expect(tokens).toBe(2);
+  expect(connection.state.value).toBe("disconnected");
 });
 
 test("a lapsed session ends the attempts, any other failure does not", async () => {

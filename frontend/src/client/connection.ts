@@ -55,15 +55,20 @@ export interface ConnectionOptions {
   clock: Clock;
 }
 
-// The server turned the token down for good, for instance since its secret was changed by a restart.
+// The token is worth nothing any more: its sign-in has ended (signed out in another window, another
+// password), or the server's secret was changed by a restart.
 const invalidTokenCode = 3500;
+// Only where the new token is turned down, too.
 const invalidTokenRetryMs = 2000;
+// The server wants this user gone: the account may have been deactivated.
+const forceDisconnectCode = 3503;
 
 export class CentrifugeConnection implements Connection {
   readonly #centrifuge: Centrifuge;
   readonly #clock: Clock;
   readonly #state = signal<ConnectionState>("connecting");
   #cancelRetry: () => void = () => undefined;
+  #hasNewToken = false;
 
   constructor(options: ConnectionOptions) {
     this.#clock = options.clock;
@@ -85,8 +90,13 @@ export class CentrifugeConnection implements Connection {
     this.#centrifuge.on("state", ({ newState }) => {
       this.#state.value = newState;
     });
+    this.#centrifuge.on("connected", () => {
+      this.#hasNewToken = false;
+    });
     this.#centrifuge.on("disconnected", ({ code }) => {
       if (code === invalidTokenCode) this.#reconnectWithNewToken();
+      // Whoever is signed out by now learns it by asking for a token; everybody else stays disconnected.
+      else if (code === forceDisconnectCode) options.fetchToken().catch(() => undefined);
     });
   }
 
@@ -133,7 +143,9 @@ export class CentrifugeConnection implements Connection {
   #reconnectWithNewToken(): void {
     this.#centrifuge.setToken("");
     this.#cancelRetry();
-    this.#cancelRetry = this.#clock.after(invalidTokenRetryMs, () => this.connect());
+    const waitMs = this.#hasNewToken ? invalidTokenRetryMs : 0;
+    this.#hasNewToken = true;
+    this.#cancelRetry = this.#clock.after(waitMs, () => this.connect());
   }
 }
 

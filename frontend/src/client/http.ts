@@ -22,12 +22,19 @@ export class ApiError extends Error {
   readonly status: number;
   /** The API's word for the error, such as "invalid_credentials". */
   readonly code: string;
+  /** The page of this site where the person goes on; null where there is none. */
+  readonly location: string | null;
 
-  constructor(kind: ApiErrorKind, message: string, details: { status: number; code: string }) {
+  constructor(
+    kind: ApiErrorKind,
+    message: string,
+    details: { status: number; code: string; location?: string | null },
+  ) {
     super(message);
     this.kind = kind;
     this.status = details.status;
     this.code = details.code;
+    this.location = details.location ?? null;
   }
 
   /** The same request may succeed later without anybody changing anything. */
@@ -35,6 +42,9 @@ export class ApiError extends Error {
     return this.kind === "unreachable" || this.kind === "busy";
   }
 }
+
+/** Answers to a sign-in that opened no session: there is none that such a 401 could end. */
+const signInCodes = ["invalid_credentials", "second_factor_required", "email_unconfirmed"];
 
 export type Method = "GET" | "POST" | "DELETE";
 
@@ -80,8 +90,7 @@ export class Http {
     }
     if (response.ok) return response.status === 204 ? null : await readJson(response);
     const error = await readError(response);
-    // A wrong password is a 401 too, but there is no session that it could end.
-    if (error.kind === "unauthenticated" && error.code !== "invalid_credentials") {
+    if (error.kind === "unauthenticated" && !signInCodes.includes(error.code)) {
       this.onUnauthenticated(error);
     }
     throw error;
@@ -142,15 +151,17 @@ async function readError(response: Response): Promise<ApiError> {
   const { status } = response;
   let code = `http_${status}`;
   let message = defaultMessage(status);
+  let location: string | null = null;
   try {
     const body = decodeObject(await readJson(response));
     const error = decodeObject(body["error"], "error");
     code = decodeString(error["code"], "error.code");
     message = decodeString(error["message"], "error.message");
+    if (typeof error["location"] === "string") location = error["location"];
   } catch (cause) {
     if (!(cause instanceof ApiError || cause instanceof DecodeError)) throw cause;
   }
-  return new ApiError(kindOf(status), message, { status, code });
+  return new ApiError(kindOf(status), message, { status, code, location });
 }
 
 function kindOf(status: number): ApiErrorKind {

@@ -57,6 +57,14 @@ test("signing in tells the other tabs", async () => {
   expect(announced).toEqual(["changed"]);
 });
 
+test("a sign-in that has to go on elsewhere ends nothing, and says where", async () => {
+  const error = { code: "second_factor_required", message: "Go on.", location: "/accounts/2fa/authenticate/" };
+  const { session } = createSession(sessionOf(null), json(401, { error }));
+  await session.fetch();
+  await expect(session.signIn("alice", "secret")).rejects.toMatchObject({ location: error.location });
+  expect(session.state.value).toEqual({ status: "signed-out", notice: null });
+});
+
 test("a 401 from any request leads back to the sign-in with a notice", async () => {
   const { session, http } = createSession(sessionOf(alice), unauthenticated());
   await session.fetch();

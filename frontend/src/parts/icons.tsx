@@ -72,6 +72,13 @@ export const MoonIcon = () => (
   </Icon>
 );
 
+export const AccountIcon = () => (
+  <Icon>
+    <circle cx="10" cy="7" r="3.2" />
+    <path d="M3.8 16.8c.7-3 3.1-4.8 6.2-4.8s5.5 1.8 6.2 4.8" />
+  </Icon>
+);
+
 export const SignOutIcon = () => (
   <Icon>
     <path d="M8 3.5H5A1.5 1.5 0 0 0 3.5 5v10A1.5 1.5 0 0 0 5 16.5h3M12.5 13.5 16 10l-3.5-3.5M16 10H7.5" />

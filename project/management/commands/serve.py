@@ -11,7 +11,9 @@ from project.server import GRACE_SECONDS, Address, CannotListen, serve
 from project.settings.environment import WORKERS
 from project.supervisor import supervise
 from project.worker import SETTLE_SECONDS, Inheritance, work
+from realtime.conf import load_site
 from realtime.errors import ConfigurationError
+from realtime.production import refuse_unsafe
 from realtime.runtime import Runtime, get_runtime
 
 
@@ -47,6 +49,8 @@ class Command(BaseCommand):
         address = Address(host=host, port=port)
         try:
             runtime = get_runtime()
+            # First, since it takes one line; the checks take four.
+            refuse_unsafe(load_site(), runtime.settings)
             self.check()
             if as_worker is not None:
                 work(as_worker, runtime)

@@ -9,7 +9,8 @@ class ChatConfig(AppConfig):
     verbose_name = "Chat"
 
     def ready(self) -> None:
-        from realtime.features.chat import namespaces, rpc  # noqa: PLC0415  # They import the models, which exist only now.
+        from realtime.features.chat import namespaces, rpc, rules  # noqa: PLC0415  # They import the models, which exist only now.
 
         namespaces.register_all()
         rpc.register_all()
+        rules.watch_rows()

@@ -5,6 +5,7 @@ import msgspec
 from realtime.caller import Caller
 from realtime.errors import CommandError, ErrorCode
 from realtime.features.chat.models import Room
+from realtime.revocation import recheck_on
 from realtime.topics.name import TopicName
 
 
@@ -21,6 +22,11 @@ def can_enter_room(caller: Caller, topic: TopicName) -> bool:
 
 def can_watch_rooms(caller: Caller, topic: TopicName) -> bool:
     return not caller.is_anonymous and topic.key == "all"
+
+
+def watch_rows() -> None:
+    """Says what rows the rules above read: who is in a room's topics leaves them when the room goes."""
+    recheck_on(Room, namespaces=("chat", "typing"), topics=lambda room: [room.topic, room.typing_topic])
 
 
 def check_typing(caller: Caller, topic: TopicName, data: bytes) -> bytes:

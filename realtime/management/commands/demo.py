@@ -1,9 +1,6 @@
 """`manage.py demo`: accounts, rooms and messages to try Switchboard with. Running it again adds nothing."""
 
-import logging
 from argparse import ArgumentParser
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -91,7 +88,7 @@ class Command(BaseCommand):
             )
         if migrate:
             call_command("migrate", interactive=False, verbosity=0)
-        with _quiet_outbox(), transaction.atomic():
+        with transaction.atomic():
             users = {account.username: _add_account(account) for account in ACCOUNTS}
             for room in ROOMS:
                 _add_room(room, users)
@@ -105,18 +102,6 @@ class Command(BaseCommand):
             note = "  for /admin/" if account.is_admin else ""
             self.stdout.write(f"  {account.username:<8}  {password}{note}")
         self.stdout.write("")
-
-
-@contextmanager
-def _quiet_outbox() -> Iterator[None]:
-    """Nobody listens in this process, and the engine would say so for every message."""
-    outbox = logging.getLogger("realtime.outbox")
-    level = outbox.level
-    outbox.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        outbox.setLevel(level)
 
 
 def _add_account(account: Account) -> User:

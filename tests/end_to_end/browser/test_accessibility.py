@@ -37,7 +37,10 @@ async def expect_accessible(window: ChatWindow) -> None:
 async def test_every_state_of_the_page_is_accessible(
     open_window: OpenWindow, scheme: Literal["light", "dark"], size: str
 ) -> None:
-    window = await open_window(viewport=SIZES[size], color_scheme=scheme, reduced_motion="reduce")
+    # The page's policy would keep axe out.
+    window = await open_window(
+        viewport=SIZES[size], color_scheme=scheme, reduced_motion="reduce", bypass_csp=True
+    )
     await window.open()
     await window.page.add_script_tag(path=AXE)
     await expect_accessible(window)
@@ -75,7 +78,7 @@ async def test_every_state_of_the_page_is_accessible(
 async def test_page_is_accessible_while_the_server_is_away(
     open_window: OpenWindow, scheme: Literal["light", "dark"]
 ) -> None:
-    window = await open_window(color_scheme=scheme, reduced_motion="reduce")
+    window = await open_window(color_scheme=scheme, reduced_motion="reduce", bypass_csp=True)
     await window.enter("alice")
     await window.page.add_script_tag(path=AXE)
 

@@ -3,7 +3,7 @@
 import { useSignal } from "@preact/signals";
 
 import { Avatar } from "../../parts/avatar";
-import { Mark, SignOutIcon } from "../../parts/icons";
+import { AccountIcon, Mark, SignOutIcon } from "../../parts/icons";
 import { ThemeToggle } from "../../parts/theme-toggle";
 import { useChat } from "./chat-context";
 import { ConnectionStatus } from "./connection-status";
@@ -32,6 +32,15 @@ export function Sidebar({ isAlone, onNewRoom }: SidebarProps) {
           {chat.user.name}
         </span>
         <ThemeToggle />
+        <a
+          class="icon-button"
+          href="/accounts/email/"
+          aria-label="Account settings"
+          title="Account settings"
+          data-testid="account-settings"
+        >
+          <AccountIcon />
+        </a>
         <SignOutButton />
       </footer>
     </Landmark>

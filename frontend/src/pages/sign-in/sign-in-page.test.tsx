@@ -11,11 +11,13 @@ import { SignInPage } from "./sign-in-page";
 let root: HTMLElement;
 let attempts: [string, string][];
 let failure: ApiError | null;
+let left: string[];
 
 beforeEach(() => {
   root = document.body.appendChild(document.createElement("div"));
   attempts = [];
   failure = null;
+  left = [];
 });
 
 afterEach(() => {
@@ -70,12 +72,23 @@ test("a server that cannot be reached is told, and the password stays", async ()
   expect(field("password").value).toBe("secret");
 });
 
+test("who has a second factor goes on at the page that asks for it", async () => {
+  const location = "/accounts/2fa/authenticate/";
+  failure = new ApiError("unauthenticated", "Go on.", { status: 401, code: "second_factor_required", location });
+  await show();
+  await fill("username", "alice");
+  await fill("password", "secret");
+  await submit();
+  expect(left).toEqual([location]);
+  expect(root.querySelector("[role=alert]")?.textContent).toBe("");
+});
+
 async function show(notice: string | null = null): Promise<void> {
   const signIn = (username: string, password: string): Promise<void> => {
     attempts.push([username, password]);
     return failure === null ? Promise.resolve() : Promise.reject(failure);
   };
-  await act(() => render(<SignInPage notice={notice} signIn={signIn} />, root));
+  await act(() => render(<SignInPage notice={notice} signIn={signIn} leaveFor={(location) => left.push(location)} />, root));
 }
 
 function field(name: string): HTMLInputElement {

@@ -1,4 +1,4 @@
-// The sign-in page: a Django account's user name and password.
+// The sign-in page: an account's name and password. What else there is to an account, Django's pages have.
 
 import { useSignal } from "@preact/signals";
 import { useLayoutEffect, useRef } from "preact/hooks";
@@ -13,6 +13,8 @@ export interface SignInPageProps {
   notice: string | null;
   /** Rejects with ApiError. */
   signIn: (username: string, password: string) => Promise<void>;
+  /** Leaves for another page of the site. */
+  leaveFor: (location: string) => void;
 }
 
 interface Problems {
@@ -23,7 +25,7 @@ interface Problems {
 
 const noProblems: Problems = { username: null, password: null, form: null };
 
-export function SignInPage({ notice, signIn }: SignInPageProps) {
+export function SignInPage({ notice, signIn, leaveFor }: SignInPageProps) {
   const username = useSignal("");
   const password = useSignal("");
   const problems = useSignal<Problems>(noProblems);
@@ -39,7 +41,7 @@ export function SignInPage({ notice, signIn }: SignInPageProps) {
   const submit = async (): Promise<void> => {
     if (isBusy.value) return;
     problems.value = {
-      username: username.value.trim() === "" ? "Enter your user name." : null,
+      username: username.value.trim() === "" ? "Enter your user name or e-mail address." : null,
       password: password.value === "" ? "Enter your password." : null,
       form: null,
     };
@@ -49,6 +51,10 @@ export function SignInPage({ notice, signIn }: SignInPageProps) {
     try {
       await signIn(username.value.trim(), password.value);
     } catch (error) {
+      if (error instanceof ApiError && error.code === "second_factor_required" && error.location !== null) {
+        leaveFor(error.location);
+        return;
+      }
       problems.value = { ...noProblems, form: describe(error) };
       const isWrong = error instanceof ApiError && error.code === "invalid_credentials";
       if (isWrong) {
@@ -93,7 +99,7 @@ export function SignInPage({ notice, signIn }: SignInPageProps) {
           )}
         </div>
         <Field
-          label="User name"
+          label="User name or e-mail address"
           name="username"
           autocomplete="username"
           isRequired
@@ -127,6 +133,17 @@ export function SignInPage({ notice, signIn }: SignInPageProps) {
         >
           {isBusy.value ? "Signing in…" : "Sign in"}
         </button>
+        <ul class="sign-in-links">
+          <li>
+            <a href="/accounts/login/">Passkey or other ways to sign in</a>
+          </li>
+          <li>
+            <a href="/accounts/password/reset/">Forgot your password?</a>
+          </li>
+          <li>
+            <a href="/accounts/signup/">Create an account</a>
+          </li>
+        </ul>
       </form>
     </main>
   );
@@ -137,6 +154,9 @@ function describe(error: unknown): string {
   // The API's text speaks to developers too; this one is the user's.
   if (error.code === "invalid_credentials") {
     return "That user name and password do not match. Check both and try again.";
+  }
+  if (error.code === "email_unconfirmed") {
+    return "Your e-mail address is not confirmed yet. Follow the link in the message that was sent to it.";
   }
   return error.message;
 }

@@ -1,0 +1,1 @@
+"""The server API: what other servers ask of this one, by their API keys."""

@@ -1,0 +1,1 @@
+"""How often something may be done: rates, and the limiters that hold callers to them."""

@@ -1,0 +1,1 @@
+"""A Django app for tests only: rules that read rows, and views that change these rows."""
