@@ -39,7 +39,7 @@ run: need-node need-port run-packages $(PAGE) ## Start Switchboard, with demo ac
 test: need-node dev-packages $(NODE_STAMP) $(PAGE) ## Run every test: Python, TypeScript, real servers, a real browser
 	@chromium=$$($(NEED) chromium) && \
 		echo 'Testing the server…' && \
-		CHROMIUM="$$chromium" $(PYTHON_BIN) -m pytest -q -n 3 --dist loadgroup $(PYTEST_ARGS)
+		CHROMIUM="$$chromium" $(PYTHON_BIN) -m pytest -q -n 4 --dist loadgroup $(PYTEST_ARGS)
 	@echo 'Testing the page…'
 	@$(NPM) run --silent test
 
