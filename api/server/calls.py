@@ -146,7 +146,8 @@ def describe(error: CommandError) -> Failure:
 def _check(key: Key, method: Method, request: Request) -> None:
     if not key.may(method.scope):
         raise CommandError(
-            ErrorCode.PERMISSION_DENIED, f"key {key.id} may not call {method.name}; it lacks scope {method.scope}"
+            ErrorCode.PERMISSION_DENIED,
+            f"key {key.id} may not call {method.name}; it lacks scope {method.scope}",
         )
     if key.is_for_every_namespace:
         return
