@@ -11,18 +11,18 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings.dev")
 django.setup()
 
-# E402: consumers import models, which exist only once Django is set up.
-from channels.routing import ProtocolTypeRouter  # noqa: E402
+# Consumers import models, which exist only once Django is set up.
+from channels.routing import ProtocolTypeRouter
 
-from api.server.direct import ServerApi  # noqa: E402
-from consumers.routing import websocket_application  # noqa: E402
-from project.allowed_hosts import AllowedHosts  # noqa: E402
-from project.body_limit import BodyLimit  # noqa: E402
-from project.settings.environment import MAX_BODY_BYTES, TRUSTED_PROXIES  # noqa: E402
-from project.trusted_proxies import TrustedProxies  # noqa: E402
-from realtime.conf import load_site  # noqa: E402
-from realtime.production import refuse_unsafe  # noqa: E402
-from realtime.runtime import get_runtime  # noqa: E402
+from api.server.direct import ServerApi
+from consumers.routing import websocket_application
+from project.allowed_hosts import AllowedHosts
+from project.body_limit import BodyLimit
+from project.settings.environment import MAX_BODY_BYTES, TRUSTED_PROXIES
+from project.trusted_proxies import TrustedProxies
+from realtime.conf import load_site
+from realtime.production import refuse_unsafe
+from realtime.runtime import get_runtime
 
 # `manage.py` looks at the same before it serves; daphne and others come here first.
 _site = load_site()

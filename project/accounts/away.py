@@ -8,9 +8,7 @@ from django.shortcuts import render
 from django.utils.deprecation import MiddlewareMixin
 from redis.exceptions import RedisError
 
-from api.errors import error_response
-
-RETRY_AFTER_SECONDS = 5
+from api.errors import RETRY_AFTER_SECONDS, error_response
 
 logger = logging.getLogger(__name__)
 

@@ -310,16 +310,22 @@ async def test_a_server_without_redis_ends_its_own_and_a_command_beside_it_says_
         assert await client.receive_push() == {"channel": "club:two", **ENDED}
 
 
+@asynccontextmanager
+async def member_of_one(site: Site) -> AsyncIterator[tuple[str, RawClient]]:
+    """Somebody's id, and their client, which is in club:one."""
+    user = await site.make_user()
+    await site.change("join", user, "one")
+    async with connected_client(site.left.ws, token=sign(sub=user)) as client:
+        await client.subscribe("club:one")
+        yield user, client
+
+
 async def test_what_is_taken_while_redis_is_away_ends_when_it_is_back(
     start_one: Callable[..., Site], make_redis: Callable[..., RedisServer]
 ) -> None:
     redis = make_redis()
     site = await asyncio.to_thread(start_one, REDIS_URL=redis.url)
-    user = await site.make_user()
-    await site.change("join", user, "one")
-    async with connected_client(site.left.ws, token=sign(sub=user)) as client:
-        await client.subscribe("club:one")
-
+    async with member_of_one(site) as (user, client):
         redis.kill()
         await site.change("leave", user, "one")
         redis.start()
@@ -332,11 +338,7 @@ async def test_all_rules_are_asked_again_where_orders_may_have_been_missed(
 ) -> None:
     redis = make_redis()
     site = await asyncio.to_thread(start_one, REDIS_URL=redis.url)
-    user = await site.make_user()
-    await site.change("join", user, "one")
-    async with connected_client(site.left.ws, token=sign(sub=user)) as client:
-        await client.subscribe("club:one")
-
+    async with member_of_one(site) as (user, client):
         await site.change("leave_unnoticed", user, "one")
         await asyncio.to_thread(redis.restart, keep_data=False)
 
